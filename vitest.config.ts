@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config';
 
 /**
  * Two projects. `fast` is everything that needs no kernel: unit tests beside the code, the
@@ -34,4 +34,4 @@ export default defineConfig({
       },
     ],
   },
-})
+});
