@@ -1,0 +1,52 @@
+/** The small door to native code: the C library that Node itself is linked with, reached without native code of ours. */
+import { createRequire } from 'node:module';
+import { endianness } from 'node:os';
+import type * as Koffi from 'koffi';
+import { bindLibc, type Libc } from './libc.ts';
+import { bindMemory, type MemoryCalls } from './memory.ts';
+
+/** Everything native that a thread can call. Addresses are plain numbers and stay in ffi, linux and openssl. */
+export interface Ffi extends MemoryCalls {
+  readonly libc: Libc;
+}
+
+/** Either the FFI, or the reason why this machine has none, as a text for people. */
+export type FfiResult =
+  | { readonly ffi: Ffi; readonly reason?: never }
+  | { readonly ffi?: never; readonly reason: string };
+
+/** 64-bit and little-endian: addresses and offsets are written by hand; all have Linux's generic error numbers. */
+const ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64'];
+
+let loaded: FfiResult | undefined;
+
+/**
+ * Loads the FFI once per thread; later calls return the same.
+ *
+ * @cost the first call reads a shared library from disk (some ms): call it before chroot.
+ * @errors never throws: a missing or unusable binary gives a reason, and the caller picks the loop without FFI.
+ */
+export function loadFfi(): FfiResult {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): FfiResult {
+  if (process.platform !== 'linux') return { reason: `native calls are for Linux, this is ${process.platform}` };
+  if (!ARCHITECTURES.includes(process.arch) || endianness() !== 'LE') {
+    return { reason: `native calls are not possible on the processor type ${process.arch}` };
+  }
+  try {
+    // Not an import: the package holds a binary per platform, and a missing one must be an answer, not a crash.
+    const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+    // The process itself: Node's own symbols, so that no file name of any C library is assumed (glibc, musl).
+    const library = koffi.load(null);
+    const libc = bindLibc({
+      func: (name, result, parameters) => library.func(name, result, parameters) as (...values: number[]) => number,
+      errno: () => koffi.errno(),
+    });
+    return { ffi: { libc, ...bindMemory(libc, (address, length) => koffi.view(address, length)) } };
+  } catch (error) {
+    return { reason: `native calls are not possible: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
