@@ -10,11 +10,13 @@ import { ensureOrExit, root } from './ensure.mjs';
 
 await ensureOrExit({ installOnly: true });
 const folders = ['src', 'test', 'bench', 'scripts', 'vitest.config.ts'].filter((path) => existsSync(join(root, path)));
+/** @type {Array<[string, string, string[]]>} */
 const steps = [
   ['types', 'typescript/bin/tsc', ['-b', 'tsconfig.json']],
   ['lint', 'oxlint/bin/oxlint', ['--type-aware', '--deny-warnings', ...folders]],
   ['format', 'oxfmt/bin/oxfmt', ['--check', ...folders]],
 ];
+/** @type {string[]} */
 const failed = [];
 for (const [name, program, args] of steps) {
   const path = join(root, 'node_modules', program);

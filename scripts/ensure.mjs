@@ -139,7 +139,9 @@ const keptSettings = new Set([
 function buildKey({ from, projects }) {
   const configs = readdirSync(root).filter((name) => /^tsconfig.*\.json$/.test(name));
   const sources = from.flatMap((folder) => listFiles(join(root, folder)).map((path) => relative(root, path)));
-  const files = [...configs, 'package-lock.json', ...sources.filter((path) => !isTest(path))].sort();
+  const files = [...configs, 'package-lock.json', ...sources.filter((path) => !isTest(path))];
+  // Folder order differs between file systems.
+  files.sort((a, b) => (a < b ? -1 : 1));
   return hash([projects.join(' '), ...files.flatMap((path) => [path, read(path)])]);
 }
 
