@@ -12,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
-          include: ['src/**/*.test.ts', 'test/laws/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/{laws,support}/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 2,
           testTimeout: 20_000,
@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           name: 'kernel',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/laws/**'],
+          exclude: ['test/{laws,support}/**'],
           pool: 'forks',
           fileParallelism: false,
           maxWorkers: 1,

@@ -105,7 +105,7 @@ function install() {
 }
 
 /** Runs npm as the outer npm would be run, but without its settings: they were meant for the outer command. */
-function runNpm(args) {
+export function runNpm(args) {
   const env = {};
   for (const [name, value] of Object.entries(process.env)) {
     const inherited = /^npm_config_(.*)$/i.exec(name)?.[1]?.toLowerCase();
