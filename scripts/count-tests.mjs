@@ -1,0 +1,39 @@
+/**
+ * Adds up JSON reports of the test runner and prints, as the last line, `N passed, N failed`.
+ *
+ *   node scripts/count-tests.mjs REPORT...
+ *
+ * A file of tests that does not even load, and a report that was never written, count as one failure each: both
+ * would otherwise look like success.
+ */
+import { readFileSync } from 'node:fs';
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const path of process.argv.slice(2)) {
+  const report = readReport(path);
+  if (report === undefined) {
+    process.stdout.write(`no report in ${path}: the test run did not finish\n`);
+    failed += 1;
+    continue;
+  }
+  passed += report.numPassedTests;
+  failed += report.numFailedTests;
+  skipped += report.numPendingTests + report.numTodoTests;
+  for (const file of report.testResults) {
+    const hasOwn = file.assertionResults.some((result) => result.status === 'failed');
+    if (file.status === 'failed' && !hasOwn) failed += 1;
+  }
+}
+if (skipped > 0) process.stdout.write(`${skipped} skipped\n`);
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
