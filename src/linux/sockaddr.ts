@@ -50,7 +50,12 @@ export function familyOf(kind: number): number {
  * @param target receives at most SOCKADDR_SIZE bytes at `targetOffset`.
  * @returns the length to pass with the address, or 0 when the record holds no address (KIND_NONE).
  */
-export function encodeSockaddr(endpoints: Uint8Array, offset: number, target: Uint8Array, targetOffset: number): number {
+export function encodeSockaddr(
+  endpoints: Uint8Array,
+  offset: number,
+  target: Uint8Array,
+  targetOffset: number,
+): number {
   switch (endpoints[offset + ENDPOINT_KIND]) {
     case KIND_IPV4:
       target.fill(0, targetOffset, targetOffset + SOCKADDR_IN_SIZE);
@@ -64,7 +69,8 @@ export function encodeSockaddr(endpoints: Uint8Array, offset: number, target: Ui
       copy(endpoints, offset + ENDPOINT_PORT, 2, target, targetOffset + IN6_PORT);
       copy(endpoints, offset + ENDPOINT_IP, 16, target, targetOffset + IN6_ADDRESS);
       // The zone index is in the byte order of the machine; everything else in that of the network.
-      for (let i = 0; i < 4; i++) target[targetOffset + IN6_SCOPE + i] = endpoints[offset + ENDPOINT_SCOPE + 3 - i] ?? 0;
+      for (let i = 0; i < 4; i++)
+        target[targetOffset + IN6_SCOPE + i] = endpoints[offset + ENDPOINT_SCOPE + 3 - i] ?? 0;
       return SOCKADDR_IN6_SIZE;
     case KIND_UNIX: {
       const length = endpoints[offset + ENDPOINT_PATH_LENGTH] ?? 0;
@@ -87,9 +93,16 @@ export function encodeSockaddr(endpoints: Uint8Array, offset: number, target: Ui
  *
  * @param length what the kernel reported; shorter than the family's structure counts as unknown.
  */
-export function decodePeer(source: Uint8Array, sourceOffset: number, length: number, peers: Uint8Array, peersOffset: number): void {
+export function decodePeer(
+  source: Uint8Array,
+  sourceOffset: number,
+  length: number,
+  peers: Uint8Array,
+  peersOffset: number,
+): void {
   peers.fill(0, peersOffset, peersOffset + PEER_SIZE);
-  const family = length < 2 ? 0 : (source[sourceOffset + FAMILY] ?? 0) | ((source[sourceOffset + FAMILY + 1] ?? 0) << 8);
+  const family =
+    length < 2 ? 0 : (source[sourceOffset + FAMILY] ?? 0) | ((source[sourceOffset + FAMILY + 1] ?? 0) << 8);
   if (family === AF_UNIX) {
     peers[peersOffset + ENDPOINT_KIND] = KIND_UNIX;
   } else if (family === AF_INET && length >= SOCKADDR_IN_SIZE) {
@@ -117,6 +130,12 @@ function isMapped(source: Uint8Array, offset: number): boolean {
 }
 
 /** A loop instead of `set(subarray)`: these are a few bytes, and a view per connection would be garbage. */
-function copy(source: Uint8Array, sourceOffset: number, length: number, target: Uint8Array, targetOffset: number): void {
+function copy(
+  source: Uint8Array,
+  sourceOffset: number,
+  length: number,
+  target: Uint8Array,
+  targetOffset: number,
+): void {
   for (let i = 0; i < length; i++) target[targetOffset + i] = source[sourceOffset + i] ?? 0;
 }
