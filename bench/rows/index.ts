@@ -1,0 +1,22 @@
+/** All rows by name. */
+import type { RowDefinition } from '../bench.ts';
+import type { RowName } from '../options.ts';
+import { bulkRow } from './bulk.ts';
+import { idleCpuRow } from './idle-cpu.ts';
+import { idleMemoryRow } from './idle-memory.ts';
+import { latencyRow } from './latency.ts';
+import { requestRow } from './requests.ts';
+
+/** What `--rows` chooses from. */
+export const rows: Readonly<Record<RowName, RowDefinition>> = {
+  ka1: requestRow('ka1', 1, false),
+  ka16: requestRow('ka16', 16, false),
+  ka64: requestRow('ka64', 64, false),
+  ka256: requestRow('ka256', 256, false),
+  close64: requestRow('close64', 64, true),
+  bulk1: bulkRow('bulk1', 1),
+  bulk8: bulkRow('bulk8', 8),
+  latency: latencyRow,
+  'idle-memory': idleMemoryRow,
+  'idle-cpu': idleCpuRow,
+};
