@@ -1,0 +1,13 @@
+/**
+ * Hard limits: how much address space the tables reserve. Untouched pages cost nothing, so these are generous;
+ * what is in force (conn_max and the like) is a number in a row.
+ */
+export const CONNECTIONS_MAX = 2 ** 18;
+export const SIDES_MAX = CONNECTIONS_MAX * 2;
+export const LISTENERS_MAX = 1024;
+/** Server rows, including row 0 ("none") and two rows per farm for its emergency and abuse server. */
+export const SERVERS_MAX = 65_535;
+export const FARMS_MAX = 256;
+export const WORKERS_MAX = 64;
+/** Locks of the tables, see LOCK_* in `shared.ts`. */
+export const LOCKS_MAX = 16;

@@ -1,0 +1,184 @@
+/**
+ * The data sheet of the tables: every column, its kind, its unit and who writes it.
+ *
+ * Kinds of column:
+ * - `config`  control fills the idle one of two banks, then publishes one version word; workers only read;
+ * - `owned`   one worker writes its own rows (connections) or its own lane (counters); others read, may be a little late;
+ * - `shared`  Int32 words that several threads change, only through the functions of `shared.ts`;
+ * - `locked`  changed only while holding the table's lock (client table; comes with tracking).
+ *
+ * Time columns are milliseconds of the monotonic clock as f64, except `shared` ones: deciseconds as u32 (13 years).
+ */
+import { ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
+import { CONNECTIONS_MAX, FARMS_MAX, LISTENERS_MAX, SERVERS_MAX, SIDES_MAX, WORKERS_MAX } from './limits.ts';
+import { bytes, config, f64, i32, lanes, owned, shared, table, u16, u32, u8 } from './columns.ts';
+
+/** Rows are farms; row 0 is the unnamed farm. */
+export const farms = table('farms', FARMS_MAX, {
+  /** FARM_F_* */
+  flags: config(u32),
+  /** First server row of the farm's regular servers, and how many rows there are. */
+  serverFirst: config(u32),
+  serverCount: config(u32),
+  /** Server rows of the emergency and the abuse server; 0 none. */
+  emergencyServer: config(u32),
+  abuseServer: config(u32),
+  /** How long a failed server is passed over, ms. */
+  blacklistMs: config(f64),
+  /** Longest wait for one connect, ms, >= 1000. */
+  connectTimeoutMs: config(f64),
+  /** Longest time without progress on an open connection, ms; 0 for ever. */
+  idleTimeoutMs: config(f64),
+  /** The same once one direction has ended, ms; 0: the idle timeout applies. */
+  halfClosedTimeoutMs: config(f64),
+  /** FASTCLOSE_* */
+  fastclose: config(u8),
+  /** Round-robin cursor: index of the server chosen last. */
+  cursor: shared,
+});
+
+/** Rows are servers; row 0 is "none". */
+export const servers = table('servers', SERVERS_MAX, {
+  endpoint: config(bytes(ENDPOINT_SIZE)),
+  /** Soft and hard limit of connections; 0 none. */
+  max: config(u32),
+  hard: config(u32),
+  weight: config(u32),
+  prio: config(i32),
+  /** Connections to the server in state connecting or connected, over all workers. */
+  inFlight: shared,
+  /** Passed over until this decisecond; 0 never failed. */
+  blacklistedUntil: shared,
+});
+
+/** Rows are listeners. */
+export const listeners = table('listeners', LISTENERS_MAX, {
+  /** Descriptor of the listening socket, -1 for an unused row. */
+  fd: config(i32),
+  farm: config(u16),
+  endpoint: config(bytes(ENDPOINT_SIZE)),
+});
+
+/** Settings of the whole process, in one row. */
+export const settings = table('settings', 1, {
+  /** Connections that may be in use at once, over all farms. */
+  connMax: config(u32),
+  /** Connections that may wait for their server at once. */
+  pendingMax: config(u32),
+  /** Connections taken per accept round. */
+  acceptBatch: config(u32),
+  listenerCount: config(u32),
+  /** 1: TCP_NODELAY on upstream sockets. */
+  tcpNoDelay: config(u8),
+  /** 1: SO_KEEPALIVE on upstream sockets. */
+  keepAlive: config(u8),
+  /** Descriptors the workers may have open together. */
+  descriptorMax: config(u32),
+  /** 1: workers stop: no accepts, connections are ended. 2: at once, by abort. */
+  stopping: shared,
+  /** Connections in use, over all workers. */
+  used: shared,
+});
+
+/** Rows are connections; a worker owns a contiguous range of them. */
+export const connections = table('connections', CONNECTIONS_MAX, {
+  /** CONNECTION_* of engine/states.ts; 0 free. */
+  state: owned(u8),
+  /** Rises on reuse, so that a remembered slot can be told from the one that is there now. */
+  generation: owned(u32),
+  listener: owned(u16),
+  farm: owned(u16),
+  /** Server row in use or being tried; 0 none. */
+  server: owned(u16),
+  /** Server row of the first choice: the failover walk ends before it. */
+  serverFirst: owned(u16),
+  /** When it was accepted, and when bytes last moved. */
+  startedMs: owned(f64),
+  progressMs: owned(f64),
+  /** The client's address (first PEER_SIZE bytes of an endpoint). */
+  peer: owned(bytes(PEER_SIZE)),
+});
+
+/** Rows are sides: connection slot x 2 downstream (client), + 1 upstream (server). */
+export const sides = table('sides', SIDES_MAX, {
+  /** -1 when closed. */
+  fd: owned(i32),
+  /** Bytes received from this side. */
+  bytesIn: owned(f64),
+});
+
+/** Counters: one lane per worker, readers sum. */
+export const counters = table('counters', 1, {
+  accepted: owned(lanes(WORKERS_MAX)),
+  connected: owned(lanes(WORKERS_MAX)),
+  connectFailed: owned(lanes(WORKERS_MAX)),
+  connectTimedOut: owned(lanes(WORKERS_MAX)),
+  failedOver: owned(lanes(WORKERS_MAX)),
+  /** Clients closed because no server could be reached. */
+  unserved: owned(lanes(WORKERS_MAX)),
+  closedOrderly: owned(lanes(WORKERS_MAX)),
+  closedAbort: owned(lanes(WORKERS_MAX)),
+  closedIdle: owned(lanes(WORKERS_MAX)),
+  closedStop: owned(lanes(WORKERS_MAX)),
+  bytesUp: owned(lanes(WORKERS_MAX)),
+  bytesDown: owned(lanes(WORKERS_MAX)),
+  /** Times accepting was paused: table full, pending limit, descriptors. */
+  pausedFull: owned(lanes(WORKERS_MAX)),
+  pausedPending: owned(lanes(WORKERS_MAX)),
+  pausedDescriptors: owned(lanes(WORKERS_MAX)),
+  turns: owned(lanes(WORKERS_MAX)),
+  turnMaxUs: owned(lanes(WORKERS_MAX)),
+});
+
+/** Per server; shared words, because a lane per worker and server would be large. u32, wrap. */
+export const serverCounters = table('serverCounters', SERVERS_MAX, {
+  connects: shared,
+  failures: shared,
+});
+
+/** Rows are workers. */
+export const workers = table('workers', WORKERS_MAX, {
+  /** 1: control waits for this worker before it reuses anything. */
+  live: shared,
+  /** Version of the configuration the worker works with. */
+  versionSeen: shared,
+  /** First and one-past-last connection slot of the worker; multiples of 64, so that no cache line has two owners. */
+  slotFirst: owned(u32),
+  slotEnd: owned(u32),
+});
+
+/** What a worker holds right now: lanes like the counters, because they change as often. */
+export const gauges = table('gauges', 1, {
+  /** Connections in use. */
+  used: owned(lanes(WORKERS_MAX)),
+  /** Connections whose server is not yet connected. */
+  pending: owned(lanes(WORKERS_MAX)),
+  /** Descriptors open. */
+  descriptors: owned(lanes(WORKERS_MAX)),
+  /** Big and small buffers in use. */
+  bigBuffers: owned(lanes(WORKERS_MAX)),
+  smallBuffers: owned(lanes(WORKERS_MAX)),
+});
+
+export const FARM_F_ROUND_ROBIN = 1;
+export const FARM_F_STUBBORN = 2;
+
+export const FASTCLOSE_OFF = 0;
+/** The end of the server's stream ends the connection. */
+export const FASTCLOSE_UP = 1;
+/** The end of the client's stream ends the connection. */
+export const FASTCLOSE_DOWN = 2;
+export const FASTCLOSE_BOTH = 3;
+
+export const schema = {
+  farms,
+  servers,
+  listeners,
+  settings,
+  connections,
+  sides,
+  counters,
+  serverCounters,
+  workers,
+  gauges,
+};

@@ -1,0 +1,237 @@
+/**
+ * Everything that crosses workers at run time, as named functions, each one critical section.
+ *
+ * Nobody else touches a `shared` column or a lock word. They are stressed by real threads (`test/table`) and, where
+ * the order of several words matters, checked over all interleavings (`model.test.ts` here), because the simulator
+ * interleaves whole turns only.
+ */
+import { assert, fail } from '../base/assert.ts';
+import { HEADER_LOCKS, LOCK_STRIDE } from './layout.ts';
+import type { Tables } from './tables.ts';
+
+/* ---- places that are taken and given back ---- */
+
+/**
+ * Takes one of the server's places for a connection, unless `limit` are taken over all workers.
+ *
+ * @param limit 0 for none.
+ * @owner any worker.
+ * @cost  one atomic operation, more only when another worker takes at the same moment.
+ */
+export function takeInFlight(tables: Tables, server: number, limit: number): boolean {
+  const { inFlight } = tables.servers;
+  if (limit === 0) {
+    Atomics.add(inFlight, server, 1);
+    return true;
+  }
+  return takeBelow(inFlight, server, limit);
+}
+
+/**
+ * Gives back a place that `takeInFlight` took.
+ *
+ * @owner  the worker that took it, or main on behalf of a worker that is gone.
+ * @cost   one atomic operation.
+ * @errors asserts that a place was taken.
+ */
+export function giveInFlight(tables: Tables, server: number): void {
+  give(tables.servers.inFlight, server);
+}
+
+/** Connections to the server that are connecting or connected, over all workers. @owner any thread. */
+export function inFlightOf(tables: Tables, server: number): number {
+  return Atomics.load(tables.servers.inFlight, server);
+}
+
+/**
+ * Takes one of the process's connections, unless `max` are in use over all workers.
+ *
+ * @param max conn_max; 0 admits none, unlike a server's limit, so that an unset table is safe.
+ * @owner any worker.
+ * @cost  one atomic operation, more only when another worker takes at the same moment.
+ */
+export function takeConnection(tables: Tables, max: number): boolean {
+  return takeBelow(tables.settings.used, 0, max);
+}
+
+/** Gives back what `takeConnection` took. @owner as `giveInFlight`. @errors asserts that one was taken. */
+export function giveConnection(tables: Tables): void {
+  give(tables.settings.used, 0);
+}
+
+/** Connections in use over all workers. @owner any thread. */
+export function connectionsUsed(tables: Tables): number {
+  return Atomics.load(tables.settings.used, 0);
+}
+
+/** Compare-and-add, not add-and-undo: a worker that backs out must not turn away one that had a right to the place. */
+function takeBelow(words: Int32Array, at: number, limit: number): boolean {
+  let taken = Atomics.load(words, at);
+  while (taken < limit) {
+    const before = Atomics.compareExchange(words, at, taken, taken + 1);
+    if (before === taken) return true;
+    taken = before;
+  }
+  return false;
+}
+
+function give(words: Int32Array, at: number): void {
+  if (Atomics.sub(words, at, 1) > 0) return;
+  Atomics.add(words, at, 1); // the count stays usable for main, which gives back what the failed worker held
+  fail('what is given back was taken');
+}
+
+/* ---- round robin ---- */
+
+/** Index, within the farm, of the server chosen last. @owner any thread. @cost one atomic load. */
+export function readCursor(tables: Tables, farm: number): number {
+  return Atomics.load(tables.farms.cursor, farm);
+}
+
+/**
+ * Moves the farm's cursor from the index it was read at to the server found from there; false when another worker
+ * was faster: read and search again. So each position is given out once, over all workers.
+ *
+ * @owner any worker.
+ * @cost  one atomic operation.
+ */
+export function moveCursor(tables: Tables, farm: number, from: number, to: number): boolean {
+  return Atomics.compareExchange(tables.farms.cursor, farm, from, to) === from;
+}
+
+/* ---- blacklist ---- */
+
+/**
+ * Passes the server over until then, in every worker from now on.
+ *
+ * @param untilDs deciseconds of the monotonic clock, u32; 0 clears.
+ * @owner any thread; the last writer wins, which is the one with the freshest failure.
+ */
+export function blacklist(tables: Tables, server: number, untilDs: number): void {
+  Atomics.store(tables.servers.blacklistedUntil, server, untilDs);
+}
+
+/** The server is tried again at once. @owner any thread. */
+export function clearBlacklist(tables: Tables, server: number): void {
+  Atomics.store(tables.servers.blacklistedUntil, server, 0);
+}
+
+/** Decisecond until which the server is passed over, u32; 0 when it never failed. @owner any thread. @cost one atomic load. */
+export function blacklistedUntil(tables: Tables, server: number): number {
+  return Atomics.load(tables.servers.blacklistedUntil, server) >>> 0;
+}
+
+/* ---- counters per server ---- */
+
+/** Counts a connect that succeeded. u32, wraps. @owner any worker. @cost one atomic operation. */
+export function countConnect(tables: Tables, server: number): void {
+  Atomics.add(tables.serverCounters.connects, server, 1);
+}
+
+/** Counts a connect that failed or timed out. u32, wraps. @owner any worker. @cost one atomic operation. */
+export function countFailure(tables: Tables, server: number): void {
+  Atomics.add(tables.serverCounters.failures, server, 1);
+}
+
+/** @owner any thread. */
+export function connectsOf(tables: Tables, server: number): number {
+  return Atomics.load(tables.serverCounters.connects, server) >>> 0;
+}
+
+/** @owner any thread. */
+export function failuresOf(tables: Tables, server: number): number {
+  return Atomics.load(tables.serverCounters.failures, server) >>> 0;
+}
+
+/* ---- stopping ---- */
+
+export const STOP_NO = 0;
+/** No accepts; connections are ended in order. */
+export const STOP_ORDERLY = 1;
+/** At once, by abort. */
+export const STOP_ABORT = 2;
+
+/** Asks all workers to stop. Only ever grows stricter. @owner any thread; waking the workers is the caller's. */
+export function requestStop(tables: Tables, how: number): void {
+  const { stopping: word } = tables.settings;
+  let before = Atomics.load(word, 0);
+  while (before < how) {
+    const seen = Atomics.compareExchange(word, 0, before, how);
+    if (seen === before) return;
+    before = seen;
+  }
+}
+
+/** STOP_*. @owner any thread, each turn. @cost one atomic load. */
+export function stopping(tables: Tables): number {
+  return Atomics.load(tables.settings.stopping, 0);
+}
+
+/* ---- locks ---- */
+
+/** The lock of the client table. */
+export const LOCK_CLIENTS = 0;
+
+/** Set beside the holder when somebody may be asleep, so that an unlock without sleepers costs no wake-up. */
+const LOCK_WAITED = 0x10000;
+const LOCK_HOLDER = 0xffff;
+/** Looks before sleeping: about as long as a critical section (a microsecond or two), far below a sleep (50). */
+const LOCK_SPINS = 100;
+/** One sleep, ms. Sleeps are bounded so that a hanging holder is reported instead of hanging everybody. */
+const LOCK_WAIT_MS = 100;
+const LOCK_WAITS_MAX = 100;
+
+/**
+ * Takes the lock; waits for its holder if there is one.
+ *
+ * What the lock protects is changed by straight-line code that does not throw; a failed assert while holding it ends
+ * the process, as what it protects may be half changed.
+ *
+ * @param id LOCK_*. @param worker who takes it; main and others use numbers from WORKERS_MAX on, below 65,535.
+ * @owner  any thread, not twice.
+ * @cost   one atomic operation when free. Contended: spins, then sleeps in the kernel until woken.
+ * @errors asserts that the caller does not hold it already, and that no holder keeps it for 10 s.
+ */
+export function lock(tables: Tables, id: number, worker: number): void {
+  const at = HEADER_LOCKS + id * LOCK_STRIDE;
+  if (Atomics.compareExchange(tables.header, at, 0, worker + 1) !== 0) lockContended(tables.header, at, worker + 1);
+}
+
+function lockContended(words: Int32Array, at: number, me: number): void {
+  assert((Atomics.load(words, at) & LOCK_HOLDER) !== me, 'nobody takes a lock twice');
+  for (let spin = 0; spin < LOCK_SPINS; spin++) {
+    if (Atomics.load(words, at) === 0 && Atomics.compareExchange(words, at, 0, me) === 0) return;
+  }
+  // Whoever has slept takes the lock marked as waited for: others may be asleep still, and a needless wake-up is
+  // cheaper than counting them.
+  for (let waits = 0; waits < LOCK_WAITS_MAX;) {
+    const seen = Atomics.load(words, at);
+    if (seen === 0) {
+      if (Atomics.compareExchange(words, at, 0, me | LOCK_WAITED) === 0) return;
+      continue;
+    }
+    const waited = seen | LOCK_WAITED;
+    if (seen !== waited && Atomics.compareExchange(words, at, seen, waited) !== seen) continue;
+    if (Atomics.wait(words, at, waited, LOCK_WAIT_MS) === 'timed-out') waits++;
+  }
+  fail('no lock is held for ten seconds');
+}
+
+/**
+ * Lets the lock go and wakes one who waits for it.
+ *
+ * @owner  the thread that took it, under the same number.
+ * @cost   two atomic operations; one wake-up when somebody may be asleep.
+ * @errors asserts that the caller holds it; then nothing was changed.
+ */
+export function unlock(tables: Tables, id: number, worker: number): void {
+  const at = HEADER_LOCKS + id * LOCK_STRIDE;
+  const words = tables.header;
+  assert((Atomics.load(words, at) & LOCK_HOLDER) === worker + 1, 'only the holder lets a lock go');
+  if ((Atomics.exchange(words, at, 0) & LOCK_WAITED) !== 0) Atomics.notify(words, at, 1);
+}
+
+/** Number of the worker that holds the lock, -1 when it is free. @owner any thread; for reports and for main after a worker's end. */
+export function lockHolder(tables: Tables, id: number): number {
+  return (Atomics.load(tables.header, HEADER_LOCKS + id * LOCK_STRIDE) & LOCK_HOLDER) - 1;
+}
