@@ -90,8 +90,6 @@ export const connections = table('connections', CONNECTIONS_MAX, {
   farm: owned(u16),
   /** Server row in use or being tried; 0 none. */
   server: owned(u16),
-  /** Server row of the first choice: the failover walk ends before it. */
-  serverFirst: owned(u16),
   /** When it was accepted, and when bytes last moved. */
   startedMs: owned(f64),
   progressMs: owned(f64),
@@ -127,7 +125,6 @@ export const counters = table('counters', 1, {
   pausedPending: owned(lanes(WORKERS_MAX)),
   pausedDescriptors: owned(lanes(WORKERS_MAX)),
   turns: owned(lanes(WORKERS_MAX)),
-  turnMaxUs: owned(lanes(WORKERS_MAX)),
 });
 
 /** Per server; shared words, because a lane per worker and server would be large. u32, wrap. */

@@ -1,0 +1,36 @@
+/** What accepting has in flight and why it rests; changed by `acceptor.ts`, paused by whoever runs out of descriptors. */
+import { LISTENERS_MAX } from '../table/limits.ts';
+import type { EngineState } from './state.ts';
+
+/** How long accepting rests after the system had no descriptor for us. */
+export const DESCRIPTOR_PAUSE_MS = 100;
+
+export class AcceptState {
+  /** Accepts in flight: how many connections each may still bring, the descriptor and the seq. 0: none in flight. */
+  readonly armed = new Uint32Array(LISTENERS_MAX);
+  readonly fd = new Int32Array(LISTENERS_MAX);
+  readonly seq = new Uint32Array(LISTENERS_MAX);
+  /** Sum of `armed`. */
+  reserved = 0;
+  inFlight = 0;
+  /** Listeners ever armed: rows from here on need no look. */
+  bound = 0;
+  /** Accepting rests until a timer ends the pause. */
+  isPaused = false;
+  /** A pause is counted when it begins, not each time it is noticed. */
+  isFull = false;
+}
+
+/** The system is out of descriptors or memory for sockets: accepting rests, everything else goes on. */
+export function pauseForDescriptors(e: EngineState): void {
+  const a = e.acceptor;
+  if (a.isPaused) return;
+  a.isPaused = true;
+  e.count(e.tables.counters.pausedDescriptors, 1);
+  e.wheel.set(e.timerResumeAccept, e.nowMs + DESCRIPTOR_PAUSE_MS);
+}
+
+export function resumeAccept(e: EngineState): void {
+  e.acceptor.isPaused = false;
+  e.acceptDirty = true;
+}

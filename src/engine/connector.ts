@@ -1,0 +1,149 @@
+/**
+ * From an accepted client to its server: choice, connect, and failover inside the same client connection.
+ *
+ * A server that refuses, is unreachable or does not answer in time is blacklisted at once for every worker, and the
+ * next one is tried; the client notices nothing but the time it took.
+ */
+import { assert } from '../base/assert.ts';
+import { EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
+import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
+import { chooseRoundRobin, deciseconds, isAvailable, nextAfterFailure, NO_SERVER } from '../balance/choose.ts';
+import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
+import { blacklist, blacklistedUntil, clearBlacklist, takeInFlight } from '../table/shared.ts';
+import { end, joined, leaveConnecting, leaveServer } from './ending.ts';
+import { CHECK_MS, submitConnect, submitWatch } from './operations.ts';
+import { startRelay } from './relay.ts';
+import type { EngineState } from './state.ts';
+import { pauseForDescriptors } from './accept-state.ts';
+import { ENDING, MARK_CONNECT_EXPIRED, OPEN, PENDING_CONNECT, REASON_UNSERVED } from './states.ts';
+
+/** How soon a connection that found no descriptor tries again. */
+const RETRY_MS = 100;
+/** A connect that takes longer than this gets its client watched for an abort. */
+const WATCH_AFTER_MS = 200;
+
+/** Chooses a server for a freshly accepted client and begins to connect. */
+export function beginConnect(e: EngineState, slot: number): void {
+  const first = chooseRoundRobin(e.tables, e.config, e.farm[slot], deciseconds(e.nowMs));
+  e.walked[slot] = 0;
+  if (first === NO_SERVER || !attempt(e, slot, first)) failOver(e, slot, first);
+}
+
+/** Walks on from `last` until a connect is under way, or ends the client. */
+function failOver(e: EngineState, slot: number, last: number): void {
+  for (let failed = last; ;) {
+    const next = nextAfterFailure(e.config, e.farm[slot], failed, e.walked[slot]);
+    if (next === NO_SERVER) {
+      // Reset, not closed: a client that was never served must not take the end for an empty answer.
+      end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
+      return;
+    }
+    e.walked[slot]++;
+    if (attempt(e, slot, next)) return;
+    failed = next;
+  }
+}
+
+/** Tries one server. @returns false when it cannot be used now; true when the connection is under way or waits. */
+function attempt(e: EngineState, slot: number, server: number): boolean {
+  const { tables, config } = e;
+  if (!isAvailable(tables, config, server, deciseconds(e.nowMs))) return false;
+  if (!takeInFlight(tables, server, config.servers.max[server])) return false;
+  e.server[slot] = server;
+  const side = slot * 2 + 1;
+  const kind = config.servers.endpoint[server * ENDPOINT_SIZE + ENDPOINT_KIND];
+  const fd = e.loop.openStream(kind, e.streamOptions);
+  if (fd < 0) return openFailed(e, slot, server, -fd);
+  e.fd[side] = fd;
+  e.descriptors++;
+  e.marks[side] = 0;
+  e.phaseMs[slot] = e.nowMs;
+  submitConnect(e, side, server);
+  e.setTimer(slot, e.nowMs + Math.min(WATCH_AFTER_MS, config.farms.connectTimeoutMs[e.farm[slot]]));
+  return true;
+}
+
+/** No socket: for want of resources the connection waits a little; any other reason is the server's address. */
+function openFailed(e: EngineState, slot: number, server: number, errno: number): boolean {
+  leaveServer(e, slot);
+  if (!isOurShortage(errno)) {
+    punish(e, slot, server);
+    return false;
+  }
+  pauseForDescriptors(e);
+  e.setTimer(slot, e.nowMs + RETRY_MS);
+  return true;
+}
+
+function isOurShortage(errno: number): boolean {
+  return errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM;
+}
+
+/** Blacklists a server that failed. */
+function punish(e: EngineState, slot: number, server: number): void {
+  const until = deciseconds(e.nowMs + e.config.farms.blacklistMs[e.farm[slot]]);
+  blacklist(e.tables, server, until);
+  e.count(e.tables.counters.connectFailed, 1);
+}
+
+export function onConnect(e: EngineState, side: number, seq: number, result: number): void {
+  assert(
+    (e.pending[side] & PENDING_CONNECT) !== 0 && seq === e.connectSeq[side],
+    'a connect that completes was submitted',
+  );
+  e.pending[side] &= ~PENDING_CONNECT;
+  const slot = side >> 1;
+  if (e.state[slot] === ENDING) joined(e, slot);
+  else if (result === 0) established(e, slot);
+  else connectFailed(e, slot, -result);
+}
+
+function established(e: EngineState, slot: number): void {
+  const server = e.server[slot];
+  e.state[slot] = OPEN;
+  leaveConnecting(e);
+  if (blacklistedUntil(e.tables, server) !== 0) clearBlacklist(e.tables, server);
+  e.count(e.tables.counters.connected, 1);
+  e.progressMs[slot] = e.nowMs;
+  e.clearTimer(slot);
+  if (e.config.farms.idleTimeoutMs[e.farm[slot]] > 0) e.setTimer(slot, e.nowMs + CHECK_MS);
+  startRelay(e, slot);
+}
+
+function connectFailed(e: EngineState, slot: number, errno: number): void {
+  const side = slot * 2 + 1;
+  const server = e.server[slot];
+  const isExpired = (e.marks[side] & MARK_CONNECT_EXPIRED) !== 0;
+  e.closeSide(side, CLOSE_ORDERLY);
+  leaveServer(e, slot);
+  e.clearTimer(slot);
+  if (isExpired) e.count(e.tables.counters.connectTimedOut, 1);
+  // Out of local ports, or a unix socket's backlog is full: the server did nothing wrong, but the next one may do.
+  if (isExpired || !(isOurShortage(errno) || errno === EADDRNOTAVAIL || errno === EAGAIN)) punish(e, slot, server);
+  e.count(e.tables.counters.failedOver, 1);
+  failOver(e, slot, server);
+}
+
+/** Timer of a connecting connection: retry without a socket, watch the client, or give the server up. */
+export function onConnectTimer(e: EngineState, slot: number): void {
+  const side = slot * 2 + 1;
+  if (e.fd[side] < 0) {
+    retry(e, slot);
+    return;
+  }
+  const deadline = e.phaseMs[slot] + e.config.farms.connectTimeoutMs[e.farm[slot]];
+  if (e.nowMs < deadline) {
+    if (e.held[slot * 2] !== 0) submitWatch(e, slot * 2);
+    e.setTimer(slot, deadline);
+    return;
+  }
+  e.marks[side] |= MARK_CONNECT_EXPIRED;
+  e.loop.cancel(OP_CONNECT, side, e.connectSeq[side]);
+}
+
+/** A connection that waits for a descriptor tries again, for as long as one connect may take. */
+function retry(e: EngineState, slot: number): void {
+  const waitedMs = e.nowMs - e.startedMs[slot];
+  if (waitedMs >= e.config.farms.connectTimeoutMs[e.farm[slot]]) end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
+  else beginConnect(e, slot);
+}

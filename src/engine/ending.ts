@@ -1,0 +1,137 @@
+/**
+ * How connections end. Three steps, and nothing else frees a slot: *terminate* (`end`: no new operations, those in
+ * flight are cancelled), *join* (`joined`: their completions are back), *close* (descriptors, buffers, counts, slot).
+ *
+ * An abort overtakes nothing that was already received: `drain` lets the surviving side take what its kernel holds
+ * for it first, within bounds.
+ */
+import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
+import { giveConnection, giveInFlight } from '../table/shared.ts';
+import { cancelPending, PENDING_ALL } from './operations.ts';
+import type { EngineState } from './state.ts';
+import {
+  CONNECTING,
+  DRAINING,
+  ENDING,
+  FREE,
+  MARK_DRAINS,
+  REASON_ABORT,
+  REASON_IDLE,
+  REASON_ORDERLY,
+  REASON_STOP,
+  REASON_UNSERVED,
+} from './states.ts';
+
+/** A draining side that takes nothing for this long is cut off. */
+export const DRAIN_STALL_MS = 10_000;
+const DRAIN_POLL_MIN_MS = 16;
+const DRAIN_POLL_MAX_MS = 250;
+
+/** Terminates a connection. Both sides are closed in the same way; ending twice can only make it an abort. */
+export function end(e: EngineState, slot: number, how: number, reason: number): void {
+  if (e.state[slot] === ENDING) {
+    if (how === CLOSE_ABORT) e.how[slot] = CLOSE_ABORT;
+    return;
+  }
+  if (e.state[slot] === CONNECTING) leaveConnecting(e);
+  e.state[slot] = ENDING;
+  e.how[slot] = how;
+  e.reason[slot] = reason;
+  e.clearTimer(slot);
+  cancelPending(e, slot * 2, PENDING_ALL);
+  cancelPending(e, slot * 2 + 1, PENDING_ALL);
+  joined(e, slot);
+}
+
+/** To be called after each completion of an ending connection: closes it when that was the last one. */
+export function joined(e: EngineState, slot: number): void {
+  if ((e.pending[slot * 2] | e.pending[slot * 2 + 1]) === 0) close(e, slot);
+}
+
+function close(e: EngineState, slot: number): void {
+  const client = slot * 2;
+  const upstream = client + 1;
+  e.dropHeld(client);
+  e.dropHeld(upstream);
+  e.dropBig(client);
+  e.dropBig(upstream);
+  e.closeSide(client, e.how[slot]);
+  e.closeSide(upstream, e.how[slot]);
+  leaveServer(e, slot);
+  countEnding(e, slot);
+  e.state[slot] = FREE;
+  e.connections--;
+  giveConnection(e.tables);
+  e.giveSlot(slot);
+  e.acceptDirty = true;
+}
+
+/** Gives back the place at the server, if the connection has one. */
+export function leaveServer(e: EngineState, slot: number): void {
+  const server = e.server[slot];
+  if (server === 0) return;
+  e.server[slot] = 0;
+  giveInFlight(e.tables, server);
+}
+
+/** The connection no longer waits for a server: there is room for another that does. */
+export function leaveConnecting(e: EngineState): void {
+  e.connecting--;
+  e.acceptDirty = true;
+}
+
+function countEnding(e: EngineState, slot: number): void {
+  const counters = e.tables.counters;
+  e.count(counters.bytesUp, e.bytesIn[slot * 2]);
+  e.count(counters.bytesDown, e.bytesIn[slot * 2 + 1]);
+  switch (e.reason[slot]) {
+    case REASON_ORDERLY:
+      return e.count(counters.closedOrderly, 1);
+    case REASON_ABORT:
+      return e.count(counters.closedAbort, 1);
+    case REASON_IDLE:
+      return e.count(counters.closedIdle, 1);
+    case REASON_UNSERVED:
+      return e.count(counters.unserved, 1);
+    case REASON_STOP:
+      return e.count(counters.closedStop, 1);
+  }
+}
+
+/**
+ * Ends a connection whose one side is gone, after `side`, the other one, has taken what was received for it.
+ *
+ * @param how CLOSE_ABORT when the gone side aborted, CLOSE_ORDERLY when its end shall end all (tcp_fastclose).
+ */
+export function drain(e: EngineState, side: number, how: number): void {
+  const slot = side >> 1;
+  const reason = how === CLOSE_ORDERLY ? REASON_ORDERLY : REASON_ABORT;
+  const unsent = e.loop.unsent(e.fdOf(side));
+  if (unsent <= 0) {
+    end(e, slot, how, reason);
+    return;
+  }
+  e.state[slot] = DRAINING;
+  e.marks[side] |= MARK_DRAINS;
+  e.how[slot] = how;
+  e.reason[slot] = reason;
+  e.progressMark[side] = unsent;
+  e.phaseMs[slot] = e.nowMs;
+  cancelPending(e, slot * 2, PENDING_ALL);
+  cancelPending(e, slot * 2 + 1, PENDING_ALL);
+  e.setTimer(slot, e.nowMs + DRAIN_POLL_MIN_MS);
+}
+
+/** Timer of a draining connection: has the side taken everything, or stopped taking? */
+export function onDrainTimer(e: EngineState, slot: number): void {
+  const client = slot * 2;
+  const side = (e.marks[client] & MARK_DRAINS) !== 0 ? client : client + 1;
+  const unsent = e.loop.unsent(e.fdOf(side));
+  if (unsent !== e.progressMark[side]) {
+    e.progressMark[side] = unsent;
+    e.phaseMs[slot] = e.nowMs;
+  }
+  const stalledMs = e.nowMs - e.phaseMs[slot];
+  if (unsent <= 0 || stalledMs >= DRAIN_STALL_MS) end(e, slot, e.how[slot], e.reason[slot]);
+  else e.setTimer(slot, e.nowMs + Math.min(DRAIN_POLL_MAX_MS, Math.max(DRAIN_POLL_MIN_MS, stalledMs)));
+}

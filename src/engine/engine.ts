@@ -1,0 +1,128 @@
+/**
+ * The data plane of one worker: a function of (tables, sequence of turns), driven by a Loop.
+ *
+ * A turn takes what has finished, lets each event change its connection, fires due timers, arms accepts and says
+ * when it must run again. It never waits, never allocates per event, never logs and never throws for anything that
+ * a peer can cause.
+ *
+ * @owner the worker's thread.
+ */
+import { fail } from '../base/assert.ts';
+import type { Us } from '../base/brand.ts';
+import {
+  CLOSE_ABORT,
+  NEVER,
+  OP_ACCEPT,
+  OP_CONNECT,
+  OP_RECV,
+  OP_SEND,
+  OP_WAKE,
+  OP_WATCH,
+  STOP,
+  type CompletionBatch,
+  type Turn,
+} from '../loop/loop.ts';
+import { addTo, setLane } from '../table/columns.ts';
+import { configAt, currentVersion, noteVersion } from '../table/publish.ts';
+import { stopping } from '../table/shared.ts';
+import { resumeAccept } from './accept-state.ts';
+import { armAccepts, onAccept } from './acceptor.ts';
+import { onConnect } from './connector.ts';
+import { onConnectionTimer, superviseAll } from './deadlines.ts';
+import { end } from './ending.ts';
+import { onRecv, onSend, onWatch } from './relay.ts';
+import { EngineState, type EngineOptions } from './state.ts';
+import { ENDING, FREE, REASON_STOP } from './states.ts';
+
+export interface Engine {
+  readonly turn: Turn;
+  /** For checks between turns: reads only. */
+  readonly state: EngineState;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const e = new EngineState(options);
+  const fire = (key: number): void => fireTimer(e, key);
+  const turn = (nowUs: Us, batch: CompletionBatch): Us => {
+    e.nowMs = nowUs / 1000;
+    followConfiguration(e);
+    dispatch(e, batch);
+    e.wheel.advance(e.nowMs, fire);
+    if (e.acceptDirty) armAccepts(e);
+    report(e);
+    if (e.stop !== 0 && e.connections === 0 && e.acceptor.inFlight === 0) return STOP;
+    const nextMs = e.wheel.nextMs();
+    return nextMs === Infinity ? NEVER : ((nextMs * 1000) as Us);
+  };
+  return { turn, state: e };
+}
+
+function dispatch(e: EngineState, batch: CompletionBatch): void {
+  const { op, slot, seq, result, flags, buffer } = batch;
+  for (let i = 0; i < batch.count; i++) {
+    switch (op[i]) {
+      case OP_RECV:
+        onRecv(e, slot[i], seq[i], result[i], buffer[i]);
+        break;
+      case OP_SEND:
+        onSend(e, slot[i], seq[i], result[i]);
+        break;
+      case OP_ACCEPT:
+        onAccept(e, slot[i], seq[i], result[i], flags[i], buffer[i]);
+        break;
+      case OP_CONNECT:
+        onConnect(e, slot[i], seq[i], result[i]);
+        break;
+      case OP_WATCH:
+        onWatch(e, slot[i], seq[i], result[i]);
+        break;
+      case OP_WAKE:
+        break;
+      default:
+        fail(`a completion carries a known operation, not ${op[i]}`);
+    }
+  }
+}
+
+function fireTimer(e: EngineState, key: number): void {
+  if (key < e.slotCount) onConnectionTimer(e, key);
+  else if (key === e.timerResumeAccept) resumeAccept(e);
+  else e.big.trimIdle((offset, length) => e.loop.trim(offset, length));
+}
+
+/** Switches to a newly published configuration, and obeys a request to stop. */
+function followConfiguration(e: EngineState): void {
+  const version = currentVersion(e.tables);
+  if (version !== e.configVersion) {
+    e.configVersion = version;
+    e.config = configAt(e.tables, version);
+    e.streamOptions = {
+      noDelay: e.config.settings.tcpNoDelay[0] !== 0,
+      keepAlive: e.config.settings.keepAlive[0] !== 0,
+    };
+    noteVersion(e.tables, e.worker, version);
+    superviseAll(e);
+    e.acceptDirty = true;
+  }
+  if (e.stop === 0 && stopping(e.tables) !== 0) beginStop(e);
+}
+
+/** Stops accepting and ends every connection. The turns go on until all of them are joined. */
+function beginStop(e: EngineState): void {
+  e.stop = stopping(e.tables);
+  e.acceptDirty = true;
+  for (let slot = 0; slot < e.slotCount; slot++) {
+    const state = e.state[slot];
+    if (state !== FREE && state !== ENDING) end(e, slot, CLOSE_ABORT, REASON_STOP);
+  }
+}
+
+/** What others may read about this worker. */
+function report(e: EngineState): void {
+  const { gauges, counters } = e.tables;
+  setLane(gauges.used, e.worker, e.connections);
+  setLane(gauges.pending, e.worker, e.connecting);
+  setLane(gauges.descriptors, e.worker, e.descriptors);
+  setLane(gauges.bigBuffers, e.worker, e.big.lent);
+  addTo(counters.turns, e.worker, 1);
+}

@@ -1,0 +1,69 @@
+/** Submissions to the loop, each with its mark in `pending` and its seq, so that completions can be matched. */
+import { assert } from '../base/assert.ts';
+import type { ArenaOffset, SideSlot } from '../base/brand.ts';
+import { ENDPOINT_SIZE } from '../base/endpoint.ts';
+import { OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH } from '../loop/loop.ts';
+import { BIG_SIZE } from './big-buffers.ts';
+import type { EngineState } from './state.ts';
+import { PENDING_CONNECT, PENDING_RECV, PENDING_SEND, PENDING_WATCH } from './states.ts';
+
+/** Most bytes of one send: small enough that other connections get their turn between two of them. */
+export const SEND_MAX = 128 * 1024;
+/** How often a connection with bytes on their way is looked at. */
+export const CHECK_MS = 500;
+
+export function submitConnect(e: EngineState, side: number, server: number): void {
+  e.pending[side] |= PENDING_CONNECT;
+  const seq = e.nextSeq();
+  e.connectSeq[side] = seq;
+  e.loop.connect(side as SideSlot, seq, e.fdOf(side), e.config.servers.endpoint, server * ENDPOINT_SIZE);
+}
+
+/** Receives from a side: into its borrowed big buffer, else into a small one that the loop picks. */
+export function submitRecv(e: EngineState, side: number): void {
+  assert(
+    (e.pending[side] & PENDING_RECV) === 0 && e.held[side] === 0,
+    'a side is read only when nothing of it is held',
+  );
+  e.pending[side] |= PENDING_RECV;
+  const seq = e.nextSeq();
+  e.recvSeq[side] = seq;
+  const big = e.bigBuffer[side];
+  if (big === 0) e.loop.recv(side as SideSlot, seq, e.fdOf(side));
+  else e.loop.recvInto(side as SideSlot, seq, e.fdOf(side), big as ArenaOffset, BIG_SIZE);
+}
+
+/** Sends the next piece of what is held of `source` to the other side. */
+export function submitSend(e: EngineState, source: number): void {
+  const target = source ^ 1;
+  const sent = e.sentLength[source];
+  const length = Math.min(e.heldLength[source] - sent, SEND_MAX);
+  e.pending[target] |= PENDING_SEND;
+  const seq = e.nextSeq();
+  e.sendSeq[target] = seq;
+  e.sendLength[target] = length;
+  e.loop.send(target as SideSlot, seq, e.fdOf(target), (e.held[source] + sent) as ArenaOffset, length);
+  const slot = source >> 1;
+  if (e.checkMs[slot] > e.nowMs + CHECK_MS) e.setTimer(slot, e.nowMs + CHECK_MS);
+}
+
+/** Watches a side that is not read for an abort. */
+export function submitWatch(e: EngineState, side: number): void {
+  if ((e.pending[side] & (PENDING_WATCH | PENDING_RECV)) !== 0) return;
+  e.pending[side] |= PENDING_WATCH;
+  const seq = e.nextSeq();
+  e.watchSeq[side] = seq;
+  e.loop.watch(side as SideSlot, seq, e.fdOf(side));
+}
+
+/** Asks for everything in flight on a side, of the kinds in `mask`, to end. */
+export function cancelPending(e: EngineState, side: number, mask: number): void {
+  const pending = e.pending[side] & mask;
+  if (pending === 0) return;
+  if ((pending & PENDING_CONNECT) !== 0) e.loop.cancel(OP_CONNECT, side, e.connectSeq[side]);
+  if ((pending & PENDING_RECV) !== 0) e.loop.cancel(OP_RECV, side, e.recvSeq[side]);
+  if ((pending & PENDING_SEND) !== 0) e.loop.cancel(OP_SEND, side, e.sendSeq[side]);
+  if ((pending & PENDING_WATCH) !== 0) e.loop.cancel(OP_WATCH, side, e.watchSeq[side]);
+}
+
+export const PENDING_ALL = PENDING_CONNECT | PENDING_RECV | PENDING_SEND | PENDING_WATCH;

@@ -1,0 +1,180 @@
+/**
+ * The relay: bytes received from a side are sent to the other one; only then is that side read again.
+ *
+ * This is all the backpressure there is: a direction holds one buffer, so a stalled peer costs its own buffer only.
+ * A direction that twice fills a small buffer borrows a big one until a read is short.
+ */
+import { assert } from '../base/assert.ts';
+import type { ArenaOffset } from '../base/brand.ts';
+import { ECANCELED } from '../base/errno.ts';
+import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
+import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
+import { drain, end, joined } from './ending.ts';
+import { cancelPending, CHECK_MS, submitRecv, submitSend } from './operations.ts';
+import type { EngineState } from './state.ts';
+import {
+  CONNECTING,
+  DRAINING,
+  ENDING,
+  MARK_DEAF,
+  MARK_END_PASSED,
+  MARK_ENDED,
+  MARK_FULL_READ,
+  OPEN,
+  PENDING_RECV,
+  PENDING_SEND,
+  PENDING_WATCH,
+  REASON_ABORT,
+  REASON_ORDERLY,
+} from './states.ts';
+
+/** Trimming waits this long after a big buffer came back. */
+const TRIM_MS = 5000;
+
+export function onRecv(e: EngineState, side: number, seq: number, result: number, buffer: number): void {
+  assert((e.pending[side] & PENDING_RECV) !== 0 && seq === e.recvSeq[side], 'a receive that completes was submitted');
+  e.pending[side] &= ~PENDING_RECV;
+  const slot = side >> 1;
+  const state = e.state[slot];
+  if (state >= DRAINING) {
+    if (result > 0 && buffer !== e.bigBuffer[side]) e.loop.release(buffer as ArenaOffset);
+    if (state === ENDING) joined(e, slot);
+    return;
+  }
+  if (result > 0) {
+    e.held[side] = buffer;
+    e.heldLength[side] = result;
+    e.sentLength[side] = 0;
+    e.bytesIn[side] += result;
+    e.progressMs[slot] = e.nowMs;
+    if (state === OPEN) passBytes(e, side);
+  } else if (result === 0) {
+    e.marks[side] |= MARK_ENDED;
+    e.dropBig(side);
+    if (state === OPEN) passEnd(e, side);
+  } else if (result !== -ECANCELED) {
+    streamFailed(e, side);
+  }
+}
+
+export function onSend(e: EngineState, target: number, seq: number, result: number): void {
+  assert((e.pending[target] & PENDING_SEND) !== 0 && seq === e.sendSeq[target], 'a send that completes was submitted');
+  e.pending[target] &= ~PENDING_SEND;
+  const slot = target >> 1;
+  const source = target ^ 1;
+  const state = e.state[slot];
+  if (state === ENDING) {
+    joined(e, slot);
+    return;
+  }
+  if (result < 0) {
+    sendFailed(e, target);
+    return;
+  }
+  e.progressMs[slot] = e.nowMs;
+  e.sentLength[source] += result;
+  if (state === DRAINING) return;
+  if (e.sentLength[source] < e.heldLength[source]) submitSend(e, source);
+  else passed(e, source);
+}
+
+export function onWatch(e: EngineState, side: number, seq: number, result: number): void {
+  assert((e.pending[side] & PENDING_WATCH) !== 0 && seq === e.watchSeq[side], 'a watch that completes was submitted');
+  e.pending[side] &= ~PENDING_WATCH;
+  const slot = side >> 1;
+  const state = e.state[slot];
+  if (state === ENDING) {
+    joined(e, slot);
+    return;
+  }
+  if (result === -ECANCELED || state === DRAINING) return;
+  if (state === CONNECTING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
+  else becomeDeaf(e, side);
+}
+
+/** Both sides stand: pass on what the client has sent while its server was connected, and read the server. */
+export function startRelay(e: EngineState, slot: number): void {
+  const client = slot * 2;
+  submitRecv(e, client + 1);
+  if (e.held[client] !== 0) passBytes(e, client);
+  else if ((e.marks[client] & MARK_ENDED) !== 0) passEnd(e, client);
+  else if ((e.pending[client] & PENDING_RECV) === 0) submitRecv(e, client);
+}
+
+function passBytes(e: EngineState, source: number): void {
+  if ((e.marks[source ^ 1] & MARK_DEAF) !== 0) e.dropHeld(source);
+  else submitSend(e, source);
+}
+
+/** All that was held of `source` has been sent: choose the size of its next buffer and read on. */
+function passed(e: EngineState, source: number): void {
+  const length = e.heldLength[source];
+  const isFull = length >= e.loop.smallSize;
+  const isBig = e.bigBuffer[source] !== 0;
+  e.dropHeld(source);
+  if (isBig) {
+    if (!isFull) returnBig(e, source);
+  } else if (!isFull) {
+    e.marks[source] &= ~MARK_FULL_READ;
+  } else if ((e.marks[source] & MARK_FULL_READ) === 0) {
+    e.marks[source] |= MARK_FULL_READ;
+  } else {
+    e.bigBuffer[source] = e.big.take();
+  }
+  if ((e.marks[source ^ 1] & MARK_DEAF) === 0) submitRecv(e, source);
+}
+
+function returnBig(e: EngineState, source: number): void {
+  e.dropBig(source);
+  e.marks[source] &= ~MARK_FULL_READ;
+  if (!e.wheel.isSet(e.timerTrim)) e.wheel.set(e.timerTrim, e.nowMs + TRIM_MS);
+}
+
+/** The stream of `source` has ended and all of it was sent: the other side is told. */
+function passEnd(e: EngineState, source: number): void {
+  const target = source ^ 1;
+  const slot = source >> 1;
+  e.loop.shutdown(e.fdOf(target));
+  e.marks[source] |= MARK_END_PASSED;
+  if ((e.marks[target] & MARK_END_PASSED) !== 0) {
+    end(e, slot, CLOSE_ORDERLY, REASON_ORDERLY);
+  } else if ((e.marks[source] & MARK_DEAF) !== 0) {
+    drain(e, target, CLOSE_ABORT);
+  } else if (isFastclose(e, source)) {
+    drain(e, target, CLOSE_ORDERLY);
+  } else if (e.checkMs[slot] > e.nowMs + CHECK_MS) {
+    e.setTimer(slot, e.nowMs + CHECK_MS);
+  }
+}
+
+function isFastclose(e: EngineState, source: number): boolean {
+  const mask = (source & 1) === 0 ? FASTCLOSE_DOWN : FASTCLOSE_UP;
+  return (e.config.farms.fastclose[e.farm[source >> 1]] & mask) !== 0;
+}
+
+/** Reading `side` failed: its peer has aborted, or the network gave it up. */
+function streamFailed(e: EngineState, side: number): void {
+  const slot = side >> 1;
+  e.marks[side] |= MARK_DEAF;
+  e.dropBig(side);
+  if (e.state[slot] === CONNECTING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
+  else drain(e, side ^ 1, CLOSE_ABORT);
+}
+
+/**
+ * Sending to `target` failed. What it sent before its end is still worth reading: a server that answers and closes
+ * while the client still sends is the usual case. Its own stream then ends the connection.
+ */
+function sendFailed(e: EngineState, target: number): void {
+  const slot = target >> 1;
+  e.dropHeld(target ^ 1);
+  e.dropBig(target ^ 1);
+  if (e.state[slot] === DRAINING) return;
+  becomeDeaf(e, target);
+}
+
+function becomeDeaf(e: EngineState, side: number): void {
+  e.marks[side] |= MARK_DEAF;
+  cancelPending(e, side ^ 1, PENDING_RECV);
+  if ((e.marks[side] & MARK_END_PASSED) !== 0) drain(e, side ^ 1, CLOSE_ABORT);
+}

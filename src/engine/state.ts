@@ -1,0 +1,225 @@
+/**
+ * What one worker knows: its rows of the tables, and columns of its own for what nobody else needs to see.
+ *
+ * Columns are indexed by connection slot or by side (slot * 2 downstream, slot * 2 + 1 upstream), relative to the
+ * worker's first slot.
+ *
+ * @owner the worker's thread.
+ */
+import { assert } from '../base/assert.ts';
+import type { ArenaOffset, Fd } from '../base/brand.ts';
+import { SEQ_MASK, type Loop, type StreamOptions } from '../loop/loop.ts';
+import { addTo, type Lanes } from '../table/columns.ts';
+import type { ConfigBank, Tables } from '../table/tables.ts';
+import { AcceptState } from './accept-state.ts';
+import { BigBuffers } from './big-buffers.ts';
+import { TimerWheel } from './timer-wheel.ts';
+
+export interface EngineOptions {
+  readonly loop: Loop;
+  readonly tables: Tables;
+  /** Row of the workers table. */
+  readonly worker: number;
+  /** Connection slots of this worker: first and count. */
+  readonly slotFirst: number;
+  readonly slotCount: number;
+  /** Monotonic time of the first turn, in ms. */
+  readonly nowMs: number;
+}
+
+/** Timer keys beyond the connections. */
+const TIMERS_EXTRA = 2;
+
+export class EngineState {
+  readonly loop: Loop;
+  readonly tables: Tables;
+  readonly worker: number;
+  readonly slotFirst: number;
+  readonly slotCount: number;
+  readonly wheel: TimerWheel;
+  readonly big: BigBuffers;
+
+  /** The configuration bank in force; changes between turns only. */
+  config: ConfigBank;
+  /** How upstream sockets are opened, from the configuration. */
+  streamOptions: StreamOptions = { noDelay: true, keepAlive: false };
+  readonly acceptor = new AcceptState();
+  configVersion = -1;
+  nowMs: number;
+
+  // Per connection.
+  readonly state: Uint8Array;
+  readonly server: Uint16Array;
+  readonly farm: Uint16Array;
+  readonly startedMs: Float64Array;
+  readonly progressMs: Float64Array;
+  /** Servers tried after the first choice. */
+  readonly walked: Uint16Array;
+  /** REASON_* of the ending, and CLOSE_* for both sides. */
+  readonly reason: Uint8Array;
+  readonly how: Uint8Array;
+  /** Since when the connection waits for its server, or the peer of a draining one last took bytes, ms. */
+  readonly phaseMs: Float64Array;
+  /** When the connection's timer is due; Infinity when it has none. */
+  readonly checkMs: Float64Array;
+
+  // Per side.
+  readonly fd: Int32Array;
+  readonly bytesIn: Float64Array;
+  readonly pending: Uint8Array;
+  readonly marks: Uint8Array;
+  readonly connectSeq: Uint32Array;
+  readonly recvSeq: Uint32Array;
+  readonly sendSeq: Uint32Array;
+  readonly watchSeq: Uint32Array;
+  /** Bytes received from this side that the other side has not yet been given: where, how many. */
+  readonly held: Uint32Array;
+  readonly heldLength: Uint32Array;
+  /** How much of `held` has been sent, and the length of the send in flight. */
+  readonly sentLength: Uint32Array;
+  readonly sendLength: Uint32Array;
+  /** Big buffer that this direction has borrowed; 0 none. */
+  readonly bigBuffer: Uint32Array;
+  /** Last value of Loop.progress, and the seq of the send in flight at that time. */
+  readonly progressMark: Float64Array;
+  readonly progressSeq: Uint32Array;
+
+  // Counts.
+  connections = 0;
+  connecting = 0;
+  descriptors = 0;
+  /** Accepting may be possible again: room was made, or the configuration changed. */
+  acceptDirty = true;
+  /** STOP_* once the worker was asked to stop. */
+  stop = 0;
+
+  private readonly freeSlots: Int32Array;
+  private freeCount: number;
+  private seq = 0;
+
+  constructor(options: EngineOptions) {
+    const { loop, tables, slotFirst, slotCount } = options;
+    const slots = slotCount;
+    const sides = slotCount * 2;
+    this.loop = loop;
+    this.tables = tables;
+    this.worker = options.worker;
+    this.slotFirst = slotFirst;
+    this.slotCount = slotCount;
+    this.nowMs = options.nowMs;
+    this.config = tables.config[0];
+    this.wheel = new TimerWheel(slots + TIMERS_EXTRA, options.nowMs);
+    this.big = new BigBuffers(loop.bigOffset, loop.bigLength);
+
+    const slotEnd = slotFirst + slots;
+    const rows = tables.connections;
+    this.state = rows.state.subarray(slotFirst, slotEnd);
+    this.server = rows.server.subarray(slotFirst, slotEnd);
+    this.farm = rows.farm.subarray(slotFirst, slotEnd);
+    this.startedMs = rows.startedMs.subarray(slotFirst, slotEnd);
+    this.progressMs = rows.progressMs.subarray(slotFirst, slotEnd);
+    this.walked = new Uint16Array(slots);
+    this.reason = new Uint8Array(slots);
+    this.how = new Uint8Array(slots);
+    this.phaseMs = new Float64Array(slots);
+    this.checkMs = new Float64Array(slots).fill(Infinity);
+
+    this.fd = tables.sides.fd.subarray(slotFirst * 2, slotEnd * 2);
+    this.fd.fill(-1);
+    this.bytesIn = tables.sides.bytesIn.subarray(slotFirst * 2, slotEnd * 2);
+    this.pending = new Uint8Array(sides);
+    this.marks = new Uint8Array(sides);
+    this.connectSeq = new Uint32Array(sides);
+    this.recvSeq = new Uint32Array(sides);
+    this.sendSeq = new Uint32Array(sides);
+    this.watchSeq = new Uint32Array(sides);
+    this.held = new Uint32Array(sides);
+    this.heldLength = new Uint32Array(sides);
+    this.sentLength = new Uint32Array(sides);
+    this.sendLength = new Uint32Array(sides);
+    this.bigBuffer = new Uint32Array(sides);
+    this.progressMark = new Float64Array(sides);
+    this.progressSeq = new Uint32Array(sides);
+
+    this.freeSlots = new Int32Array(slots);
+    for (let i = 0; i < slots; i++) this.freeSlots[i] = slots - 1 - i;
+    this.freeCount = slots;
+  }
+
+  /** Timer key for trying to accept again after descriptors ran out. */
+  get timerResumeAccept(): number {
+    return this.slotCount;
+  }
+
+  /** Timer key for giving idle big buffers' pages back. */
+  get timerTrim(): number {
+    return this.slotCount + 1;
+  }
+
+  /** Sets the connection's timer. */
+  setTimer(slot: number, atMs: number): void {
+    this.checkMs[slot] = atMs;
+    this.wheel.set(slot, atMs);
+  }
+
+  clearTimer(slot: number): void {
+    this.checkMs[slot] = Infinity;
+    this.wheel.clear(slot);
+  }
+
+  /** Slots that no connection uses. */
+  get freeSlotCount(): number {
+    return this.freeCount;
+  }
+
+  takeSlot(): number {
+    assert(this.freeCount > 0, 'a slot is free when a connection is accepted');
+    return this.freeSlots[--this.freeCount];
+  }
+
+  giveSlot(slot: number): void {
+    this.tables.connections.generation[this.slotFirst + slot]++;
+    this.freeSlots[this.freeCount++] = slot;
+  }
+
+  /** A number for the next submission, so that its completion can be told from any other. */
+  nextSeq(): number {
+    this.seq = (this.seq + 1) & SEQ_MASK;
+    return this.seq;
+  }
+
+  /** Adds to a counter column, which has one lane per worker. */
+  count(lanes: Lanes, amount: number): void {
+    addTo(lanes, this.worker, amount);
+  }
+
+  fdOf(side: number): Fd {
+    return this.fd[side] as Fd;
+  }
+
+  /** Closes a side's descriptor, if it is open; nothing may be in flight on it. */
+  closeSide(side: number, how: number): void {
+    const fd = this.fd[side];
+    if (fd < 0) return;
+    assert(this.pending[side] === 0, 'a side is closed only when nothing is in flight on it');
+    this.fd[side] = -1;
+    this.descriptors--;
+    this.loop.close(fd as Fd, how);
+  }
+
+  /** Gives back what is held of the bytes received from `side`. */
+  dropHeld(side: number): void {
+    const held = this.held[side];
+    if (held === 0) return;
+    this.held[side] = 0;
+    if (this.bigBuffer[side] !== held) this.loop.release(held as ArenaOffset);
+  }
+
+  /** Gives back the big buffer of the direction that begins at `side`. */
+  dropBig(side: number): void {
+    const big = this.bigBuffer[side];
+    if (big === 0) return;
+    this.bigBuffer[side] = 0;
+    this.big.give(big as ArenaOffset);
+  }
+}
