@@ -33,7 +33,6 @@ const UN_PATH = 2;
 const IN_PORT = 2;
 const IN_ADDRESS = 4;
 const IN6_PORT = 2;
-const IN6_FLOW = 4;
 const IN6_ADDRESS = 8;
 const IN6_SCOPE = 24;
 

@@ -17,7 +17,10 @@ export interface Peer {
   /** Its own address as PEER_SIZE bytes: what the loop must report when it accepts this peer. */
   readonly address: Uint8Array;
 
-  /** Sends what fits without waiting: bytes taken (0 when the way is full), or -errno when the stream is dead. */
+  /**
+   * Sends what fits without waiting.
+   * @returns bytes taken (0 when the way is full or the connection not yet established), -errno when it is dead.
+   */
   write(bytes: Uint8Array): number;
 
   /**
@@ -30,7 +33,7 @@ export interface Peer {
   /** Ends its writing direction (FIN); reading goes on. */
   shutdown(): void;
 
-  /** Aborts: the loop's side sees ECONNRESET. The peer is closed afterwards. */
+  /** Aborts: the loop's side sees ECONNRESET. The peer is closed afterwards. Not for unix, which has no abort. */
   reset(): void;
 
   /** Closes in order. Unread bytes may turn this into a reset, as in TCP; read them first. No-op when closed. */
@@ -82,7 +85,7 @@ export interface Net {
   /** An IPv4 address that never answers: connecting to it neither succeeds nor fails within a test. */
   silent(): Uint8Array;
 
-  /** Starts to connect to a listener. The peer can write at once; bytes wait for the handshake if need be. */
+  /** Starts to connect to a listener; on a free backlog the peer can write at once, before it is accepted. */
   connect(endpoint: Uint8Array, options?: PeerOptions): Peer;
 
   /** Lets everything that is on its way arrive: afterwards the loop's next poll sees it. Bounded. */
