@@ -1,0 +1,254 @@
+/** Turns completions of the ring into completions of the contract, and submits again what has to stay inside. */
+import { EAGAIN, ECANCELED, ECONNRESET, EINTR, ENOBUFS, EPIPE } from '../../base/errno.ts';
+import { PEER_SIZE } from '../../base/endpoint.ts';
+import type { Fd } from '../../base/brand.ts';
+import type { Libc } from '../../ffi/libc.ts';
+import { FLAG_MORE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WAKE, OP_WATCH, SEQ_MASK } from '../../loop/loop.ts';
+import type { Sockets } from '../sockets.ts';
+import type { Batch, LocalCompletions } from './batch.ts';
+import { CQE_BUFFER, CQE_BUFFER_SHIFT, CQE_SOCKET_NOT_EMPTY, CQE_WORDS, POLLERR, POLLIN } from './kernel.ts';
+import {
+  ACTIVE,
+  DRAINED,
+  PARKED,
+  SIDE_ERROR,
+  SIDE_FD,
+  SIDE_FLAGS,
+  SIDE_RECV_LENGTH,
+  SIDE_RECV_OFFSET,
+  SIDE_SEND_DONE,
+  SIDE_SEND_LENGTH,
+  SIDE_SEND_OFFSET,
+  SIDE_WORDS,
+  type Listeners,
+  type Sides,
+  type StarvedList,
+} from './operations.ts';
+import type { ProvidedBuffers } from './provided-buffers.ts';
+import type { Ring } from './ring.ts';
+import type { Submitter } from './submitter.ts';
+
+/** What the loop and its reaper share. */
+export interface ReaperParts {
+  readonly libc: Libc;
+  readonly sockets: Sockets;
+  readonly ring: Ring;
+  readonly submitter: Submitter;
+  readonly buffers: ProvidedBuffers;
+  readonly batch: Batch;
+  readonly local: LocalCompletions;
+  readonly peers: Uint8Array;
+  readonly sides: Sides;
+  readonly listeners: Listeners;
+  readonly starved: StarvedList;
+  readonly counters: { starved: number };
+  /** Or -1 for none. */
+  readonly wakeFd: number;
+  /** Eight bytes to read the wake-up's count into. */
+  readonly wakeAddress: number;
+}
+
+export class Reaper {
+  private readonly parts: ReaperParts;
+  private readonly batch: Batch;
+  private readonly sides: Sides;
+  private readonly words: Int32Array;
+  private readonly buffers: ProvidedBuffers;
+  private readonly submitter: Submitter;
+  private readonly acceptedFds: Int32Array;
+  private isWakeArmed = false;
+
+  constructor(parts: ReaperParts) {
+    this.parts = parts;
+    this.batch = parts.batch;
+    this.sides = parts.sides;
+    this.words = parts.sides.words;
+    this.buffers = parts.buffers;
+    this.submitter = parts.submitter;
+    this.acceptedFds = new Int32Array(parts.batch.capacity + 1);
+  }
+
+  /** Sees to it that the wake-up is waited for. No-op when it is, or when there is none. */
+  armWake(): void {
+    if (this.isWakeArmed || this.parts.wakeFd < 0) return;
+    this.isWakeArmed = true;
+    this.submitter.poll(OP_WAKE, 0, 0, this.parts.wakeFd, POLLIN);
+  }
+
+  /** Fills the batch anew. What does not fit stays in the ring for the next round. */
+  reap(): void {
+    const { batch } = this;
+    const { ring } = this.parts;
+    batch.count = 0;
+    this.parts.local.drain(batch);
+    const { words, cqes, cqMask } = ring;
+    const tail = ring.completionTail();
+    let head = ring.completionHead();
+    // Two entries are the least that an accept needs.
+    while (head !== tail && batch.room() >= 2) {
+      const at = cqes + (head & cqMask) * CQE_WORDS;
+      this.dispatch(words[at], words[at + 1], words[at + 2], words[at + 3]);
+      head = (head + 1) | 0;
+    }
+    ring.consume(head);
+  }
+
+  private dispatch(slot: number, high: number, result: number, flags: number): void {
+    const seq = high & SEQ_MASK;
+    switch (high >>> 24) {
+      case OP_RECV:
+        this.recvComplete(slot, seq, result, flags);
+        return;
+      case OP_SEND:
+        this.sendComplete(slot, seq, result);
+        return;
+      case OP_CONNECT:
+        this.sides.end(OP_CONNECT, slot * SIDE_WORDS);
+        this.batch.add(OP_CONNECT, slot, seq, result, 0, 0);
+        return;
+      case OP_ACCEPT:
+        this.acceptComplete(slot, seq, result);
+        return;
+      case OP_WATCH:
+        this.watchComplete(slot, seq, result);
+        return;
+      case OP_WAKE:
+        this.wakeComplete();
+        return;
+      default:
+        // A cancel that came too late, or a close of a bad descriptor: nobody waits for it.
+        return;
+    }
+  }
+
+  private recvComplete(slot: number, seq: number, result: number, flags: number): void {
+    const at = slot * SIDE_WORDS;
+    let offset = this.words[at + SIDE_RECV_OFFSET] >>> 0;
+    if ((flags & CQE_BUFFER) !== 0) {
+      offset = this.buffers.take(flags >>> CQE_BUFFER_SHIFT);
+      if (result <= 0) this.buffers.release(offset);
+    }
+    if (result > 0) {
+      if ((flags & CQE_SOCKET_NOT_EMPTY) !== 0) this.words[at + SIDE_FLAGS] &= ~DRAINED;
+      else this.words[at + SIDE_FLAGS] |= DRAINED;
+      this.sides.end(OP_RECV, at);
+      this.batch.add(OP_RECV, slot, seq, result, 0, offset);
+      return;
+    }
+    this.words[at + SIDE_FLAGS] &= ~DRAINED;
+    if (isRetry(result) || (result === -ENOBUFS && offset === 0)) {
+      if (!this.sides.isCancelAsked(OP_RECV, at)) {
+        this.recvAgain(slot, seq, at, result);
+        return;
+      }
+      result = -ECANCELED;
+    }
+    this.sides.end(OP_RECV, at);
+    this.batch.add(OP_RECV, slot, seq, result, 0, 0);
+    if (result < 0) this.noteError(slot, at, result);
+  }
+
+  private recvAgain(slot: number, seq: number, at: number, result: number): void {
+    if (result === -ENOBUFS) {
+      this.parts.counters.starved++;
+      this.parts.starved.add(slot);
+      return;
+    }
+    const fd = this.words[at + SIDE_FD];
+    const offset = this.words[at + SIDE_RECV_OFFSET] >>> 0;
+    if (offset === 0) this.submitter.recvSmall(slot, seq, fd, true);
+    else this.submitter.recvInto(slot, seq, fd, true, offset, this.words[at + SIDE_RECV_LENGTH]);
+  }
+
+  /** A send can end early (a signal, a cancel, an error after a part was taken): the rest goes in again. */
+  private sendComplete(slot: number, seq: number, result: number): void {
+    const at = slot * SIDE_WORDS;
+    const length = this.words[at + SIDE_SEND_LENGTH] >>> 0;
+    const done = (this.words[at + SIDE_SEND_DONE] >>> 0) + Math.max(result, 0);
+    if (done < length && (result > 0 || isRetry(result))) {
+      if (!this.sides.isCancelAsked(OP_SEND, at)) {
+        this.words[at + SIDE_SEND_DONE] = done;
+        const offset = (this.words[at + SIDE_SEND_OFFSET] >>> 0) + done;
+        this.submitter.send(slot, seq, this.words[at + SIDE_FD], offset, length - done);
+        return;
+      }
+      result = -ECANCELED;
+    } else if (done < length && result === 0) {
+      result = -EPIPE;
+    }
+    this.sides.end(OP_SEND, at);
+    this.batch.add(OP_SEND, slot, seq, result < 0 ? result : length, 0, 0);
+    if (result < 0) this.noteError(slot, at, result);
+  }
+
+  private acceptComplete(slot: number, seq: number, result: number): void {
+    const { listeners, sockets, peers } = this.parts;
+    let final = result;
+    if (result >= 0) {
+      const { batch, acceptedFds } = this;
+      const max = Math.min(listeners.max[slot], batch.room() - 1);
+      const count = sockets.acceptBurst(listeners.fd[slot] as Fd, max, acceptedFds, peers, batch.count * PEER_SIZE);
+      for (let i = 0; i < count; i++) {
+        batch.add(OP_ACCEPT, slot, seq, acceptedFds[i], FLAG_MORE, batch.count * PEER_SIZE);
+      }
+      // Once somebody was accepted, an error can wait: the next accept meets it again.
+      final = count > 0 ? 0 : acceptedFds[count];
+    }
+    if (isRetry(final)) {
+      // Somebody else was faster, or the client is gone.
+      if (!listeners.isCancelAsked(slot)) {
+        this.submitter.poll(OP_ACCEPT, slot, seq, listeners.fd[slot], POLLIN);
+        return;
+      }
+      final = -ECANCELED;
+    }
+    listeners.end(slot);
+    this.batch.add(OP_ACCEPT, slot, seq, final, 0, 0);
+  }
+
+  /**
+   * POLLERR: an abort; its cause stays in the socket, where the next receive finds it (SO_ERROR would remove it).
+   * POLLHUP alone: both directions have ended in order, or a receive was faster to take the error.
+   * @source tcp_poll and tcp_reset of net/ipv4, unix_poll of net/unix
+   */
+  private watchComplete(slot: number, seq: number, result: number): void {
+    const at = slot * SIDE_WORDS;
+    if (result >= 0) {
+      const error = this.words[at + SIDE_ERROR];
+      if ((result & POLLERR) !== 0) result = -ECONNRESET;
+      else if (error !== 0) result = error;
+      else if (this.sides.isCancelAsked(OP_WATCH, at)) result = -ECANCELED;
+      else {
+        // Polling again would report the same at once, for ever.
+        this.words[at + SIDE_FLAGS] |= PARKED;
+        return;
+      }
+    } else if (isRetry(result) && !this.sides.isCancelAsked(OP_WATCH, at)) {
+      this.submitter.poll(OP_WATCH, slot, seq, this.words[at + SIDE_FD], 0);
+      return;
+    }
+    this.sides.end(OP_WATCH, at);
+    this.batch.add(OP_WATCH, slot, seq, result, 0, 0);
+  }
+
+  /** An error is reported by the kernel once: what one operation has taken, the watch must still tell. */
+  private noteError(slot: number, at: number, result: number): void {
+    const flags = this.words[at + SIDE_FLAGS];
+    if (result === -ECANCELED || (flags & (ACTIVE << OP_WATCH)) === 0) return;
+    this.words[at + SIDE_ERROR] = result;
+    if ((flags & PARKED) === 0) return;
+    this.words[at + SIDE_FLAGS] = flags & ~PARKED;
+    this.sides.end(OP_WATCH, at);
+    this.parts.local.add(OP_WATCH, slot, this.sides.seqOf(OP_WATCH, at), result);
+  }
+
+  private wakeComplete(): void {
+    this.isWakeArmed = false;
+    this.parts.libc.read(this.parts.wakeFd, this.parts.wakeAddress, 8);
+    this.batch.add(OP_WAKE, 0, 0, 0, 0, 0);
+  }
+}
+
+function isRetry(result: number): boolean {
+  return result === -EAGAIN || result === -EINTR;
+}

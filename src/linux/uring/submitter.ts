@@ -1,0 +1,76 @@
+/** Writes the submission entries of our operations: the only place that knows how each is encoded. */
+import { MSG_NOSIGNAL, MSG_WAITALL } from '../sockets.ts';
+import { BUFFER_GROUP } from './provided-buffers.ts';
+import {
+  RECV_POLL_FIRST,
+  SQE_BUFFER_SELECT,
+  SQE_SKIP_SUCCESS,
+  URING_ASYNC_CANCEL,
+  URING_CLOSE,
+  URING_CONNECT,
+  URING_POLL_ADD,
+  URING_RECV,
+  URING_SEND,
+} from './kernel.ts';
+import type { Ring } from './ring.ts';
+import { OP_CONNECT, OP_RECV, OP_SEND, SEQ_MASK } from '../../loop/loop.ts';
+
+/** In place of an operation: completions that are swallowed (failed cancels and closes). */
+export const OP_INTERNAL = 15;
+
+const HEAD_RECV = URING_RECV;
+const HEAD_RECV_SMALL = URING_RECV | (SQE_BUFFER_SELECT << 8);
+const HEAD_POLL_FIRST = RECV_POLL_FIRST << 16;
+const HEAD_CANCEL = URING_ASYNC_CANCEL | (SQE_SKIP_SUCCESS << 8);
+const HEAD_CLOSE = URING_CLOSE | (SQE_SKIP_SUCCESS << 8);
+// MSG_WAITALL: the kernel itself goes on after a part was taken, without a completion for each part.
+const SEND_FLAGS = MSG_WAITALL | MSG_NOSIGNAL;
+
+/** The upper word of user_data; the lower one is the slot. */
+function userHigh(op: number, seq: number): number {
+  return (op << 24) | (seq & SEQ_MASK);
+}
+
+export class Submitter {
+  private readonly ring: Ring;
+  private readonly base: number;
+
+  /** @param base address of the arena. */
+  constructor(ring: Ring, base: number) {
+    this.ring = ring;
+    this.base = base;
+  }
+
+  recvSmall(slot: number, seq: number, fd: number, pollFirst: boolean): void {
+    const head = pollFirst ? HEAD_RECV_SMALL | HEAD_POLL_FIRST : HEAD_RECV_SMALL;
+    this.ring.push(head, fd, 0, 0, 0, 0, slot, userHigh(OP_RECV, seq), BUFFER_GROUP);
+  }
+
+  recvInto(slot: number, seq: number, fd: number, pollFirst: boolean, offset: number, length: number): void {
+    const head = pollFirst ? HEAD_RECV | HEAD_POLL_FIRST : HEAD_RECV;
+    this.ring.push(head, fd, 0, this.base + offset, length, 0, slot, userHigh(OP_RECV, seq), 0);
+  }
+
+  send(slot: number, seq: number, fd: number, offset: number, length: number): void {
+    this.ring.push(URING_SEND, fd, 0, this.base + offset, length, SEND_FLAGS, slot, userHigh(OP_SEND, seq), 0);
+  }
+
+  /** @param address arena offset of a sockaddr that stays until it is submitted. */
+  connect(slot: number, seq: number, fd: number, address: number, length: number): void {
+    this.ring.push(URING_CONNECT, fd, length, this.base + address, 0, 0, slot, userHigh(OP_CONNECT, seq), 0);
+  }
+
+  /** One readiness report, also when it is ready already; errors and hang-ups are always reported. */
+  poll(op: number, slot: number, seq: number, fd: number, events: number): void {
+    this.ring.push(URING_POLL_ADD, fd, 0, 0, 0, events, slot, userHigh(op, seq), 0);
+  }
+
+  /** Asks for the end of exactly this submission. */
+  cancel(op: number, slot: number, seq: number): void {
+    this.ring.pushTarget(HEAD_CANCEL, slot, userHigh(op, seq), 0, userHigh(OP_INTERNAL, 0));
+  }
+
+  close(fd: number): void {
+    this.ring.push(HEAD_CLOSE, fd, 0, 0, 0, 0, 0, userHigh(OP_INTERNAL, 0), 0);
+  }
+}
