@@ -187,19 +187,22 @@ const LOCK_WAITS_MAX = 100;
  * What the lock protects is changed by straight-line code that does not throw; a failed assert while holding it ends
  * the process, as what it protects may be half changed.
  *
- * @param id LOCK_*. @param worker who takes it; main and others use numbers from WORKERS_MAX on, below 65,535.
+ * @param id LOCK_*.
+ * @param worker who takes it; main and others use numbers from WORKERS_MAX on, below 65,535.
+ * @param spins looks before sleeping; only tests have a reason to change it.
  * @owner  any thread, not twice.
  * @cost   one atomic operation when free. Contended: spins, then sleeps in the kernel until woken.
  * @errors asserts that the caller does not hold it already, and that no holder keeps it for 10 s.
  */
-export function lock(tables: Tables, id: number, worker: number): void {
+export function lock(tables: Tables, id: number, worker: number, spins = LOCK_SPINS): void {
   const at = HEADER_LOCKS + id * LOCK_STRIDE;
-  if (Atomics.compareExchange(tables.header, at, 0, worker + 1) !== 0) lockContended(tables.header, at, worker + 1);
+  if (Atomics.compareExchange(tables.header, at, 0, worker + 1) === 0) return;
+  lockContended(tables.header, at, worker + 1, spins);
 }
 
-function lockContended(words: Int32Array, at: number, me: number): void {
+function lockContended(words: Int32Array, at: number, me: number, spins: number): void {
   assert((Atomics.load(words, at) & LOCK_HOLDER) !== me, 'nobody takes a lock twice');
-  for (let spin = 0; spin < LOCK_SPINS; spin++) {
+  for (let spin = 0; spin < spins; spin++) {
     if (Atomics.load(words, at) === 0 && Atomics.compareExchange(words, at, 0, me) === 0) return;
   }
   // Whoever has slept takes the lock marked as waited for: others may be asleep still, and a needless wake-up is
