@@ -1,10 +1,8 @@
 /** The loop over io_uring: the kernel completes operations, we hand them on in batches. */
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
-import { ENDPOINT_KIND, KIND_UNIX, PEER_SIZE } from '../base/endpoint.ts';
-import { EAFNOSUPPORT, ECANCELED } from '../base/errno.ts';
+import { ECANCELED } from '../base/errno.ts';
 import type { Ffi } from '../ffi/load.ts';
-import type { NativeMemory } from '../ffi/memory.ts';
 import {
   CLOSE_ABORT,
   OP_ACCEPT,
@@ -20,16 +18,15 @@ import {
   type Turn,
 } from '../loop/loop.ts';
 import { nowUs } from './clock.ts';
-import { encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
-import { bindSockets, type Sockets } from './sockets.ts';
-import { Batch, LocalCompletions } from './uring/batch.ts';
+import type { Sockets } from './sockets.ts';
+import type { Batch, LocalCompletions } from './uring/batch.ts';
+import { Connector } from './uring/connector.ts';
 import { POLLIN } from './uring/kernel.ts';
 import {
   CANCEL_ASKED,
   DRAINED,
-  Listeners,
   PARKED,
-  SIDE_ERROR,
+  QUEUED,
   SIDE_FD,
   SIDE_FLAGS,
   SIDE_RECV_LENGTH,
@@ -38,40 +35,19 @@ import {
   SIDE_SEND_LENGTH,
   SIDE_SEND_OFFSET,
   SIDE_WORDS,
-  Sides,
   STARVED,
-  StarvedList,
+  type Listeners,
+  type Sides,
+  type StarvedList,
 } from './uring/operations.ts';
-import { ProvidedBuffers } from './uring/provided-buffers.ts';
+import { buildParts, destroyParts, SMALL_OFFSET, SMALL_SIZE, type Parts } from './uring/parts.ts';
+import type { UringCounters, UringOptions } from './uring/parts.ts';
+import type { ProvidedBuffers } from './uring/provided-buffers.ts';
 import { Reaper } from './uring/reaper.ts';
-import { Ring, type RingCounters } from './uring/ring.ts';
-import { Submitter } from './uring/submitter.ts';
+import type { Ring } from './uring/ring.ts';
+import type { Submitter } from './uring/submitter.ts';
 
-export interface UringCounters extends RingCounters {
-  /** Receives that found no small buffer and had to wait. */
-  starved: number;
-}
-
-/** What measurements may vary; the defaults are theirs. */
-export interface UringOptions {
-  /** Small buffers that the kernel may fill at any time. Default 256. */
-  readonly window?: number;
-  /** Entries of the submission ring, a power of two. Default 2048. */
-  readonly submissions?: number;
-  /** Entries of the completion ring, a power of two, at least `submissions`. Default 16384. */
-  readonly completions?: number;
-  /** Completions in one batch, at least 2. Default 4096. */
-  readonly batch?: number;
-}
-
-/** Small enough that an idle side costs little, large enough for a request or a TLS record. */
-const SMALL_SIZE = 16 * 1024;
-/** The first page holds no buffer, so that offset 0 can mean "none". */
-const SMALL_OFFSET = 4096;
-/** In the first page: where the wake-up's count is read to. */
-const WAKE_OFFSET = 8;
-/** Offsets into the arena are u32. */
-const ARENA_MAX = 2 ** 32;
+export type { UringCounters, UringOptions } from './uring/parts.ts';
 
 /**
  * Opens the loop. Check with `probeUring` first whether the kernel lets us.
@@ -93,9 +69,8 @@ export class UringLoop implements Loop {
   readonly peers: Uint8Array;
   readonly counters: UringCounters;
 
-  private readonly ffi: Ffi;
+  private readonly parts: Parts;
   private readonly sockets: Sockets;
-  private readonly memory: NativeMemory;
   private readonly ring: Ring;
   private readonly submitter: Submitter;
   private readonly buffers: ProvidedBuffers;
@@ -105,70 +80,31 @@ export class UringLoop implements Loop {
   private readonly words: Int32Array;
   private readonly listeners: Listeners;
   private readonly starved: StarvedList;
+  private readonly connector: Connector;
   private readonly reaper: Reaper;
-  /** Arena offset of one sockaddr per submission entry: CONNECT reads it when it is submitted. */
-  private readonly sockaddrOffset: number;
   /** Starved receives are left although there are buffers: come back without sleeping. */
   private isHungry = false;
 
   constructor(ffi: Ffi, options: LoopOptions, tuning: UringOptions) {
-    const { window = 256, submissions = 2048, completions = 16384, batch: capacity = 4096 } = tuning;
-    const { smallCount, bigLength, wakeFd } = options;
-    assert(capacity >= 2 && smallCount >= 1, 'a batch has room for a connection, and there is a small buffer');
-    const bigOffset = SMALL_OFFSET + smallCount * SMALL_SIZE;
-    const sockaddrOffset = bigOffset + Math.ceil(bigLength / 4096) * 4096;
-    const size = sockaddrOffset + submissions * SOCKADDR_SIZE;
-    assert(size < ARENA_MAX, 'small and big buffers fit into an arena of 4 GiB');
-
-    const { libc } = ffi;
-    const ring = new Ring(ffi, submissions, completions);
-    const memory = ffi.reserve(size);
-    const published = Math.min(window, smallCount);
-    const buffers = new ProvidedBuffers(ffi, ring, memory.base, SMALL_OFFSET, SMALL_SIZE, smallCount, published);
-    const sockets = bindSockets(ffi);
-    const submitter = new Submitter(ring, memory.base);
-    const batch = new Batch(capacity);
-    const local = new LocalCompletions();
-    const peers = new Uint8Array(capacity * PEER_SIZE);
-    const sides = new Sides(options.sidesMax);
-    const listeners = new Listeners(options.listenersMax);
-    const starved = new StarvedList(sides);
-    const counters = Object.assign(ring.counters, { starved: 0 });
-    const wakeAddress = memory.base + WAKE_OFFSET;
-    const shared = {
-      libc,
-      sockets,
-      ring,
-      submitter,
-      buffers,
-      batch,
-      local,
-      peers,
-      sides,
-      listeners,
-      starved,
-      counters,
-    };
-    this.reaper = new Reaper({ ...shared, wakeFd, wakeAddress });
-
-    this.arena = new Uint8Array(memory.buffer);
-    this.bigOffset = bigOffset as ArenaOffset;
-    this.bigLength = bigLength;
-    this.peers = peers;
-    this.counters = counters;
-    this.ffi = ffi;
-    this.memory = memory;
-    this.sockets = sockets;
-    this.ring = ring;
-    this.submitter = submitter;
-    this.buffers = buffers;
-    this.batch = batch;
-    this.local = local;
-    this.sides = sides;
-    this.words = sides.words;
-    this.listeners = listeners;
-    this.starved = starved;
-    this.sockaddrOffset = sockaddrOffset;
+    const parts = buildParts(ffi, options, tuning);
+    this.parts = parts;
+    this.arena = parts.arena;
+    this.bigOffset = parts.bigOffset as ArenaOffset;
+    this.bigLength = options.bigLength;
+    this.peers = parts.peers;
+    this.counters = parts.counters;
+    this.sockets = parts.sockets;
+    this.ring = parts.ring;
+    this.submitter = parts.submitter;
+    this.buffers = parts.buffers;
+    this.batch = parts.batch;
+    this.local = parts.local;
+    this.sides = parts.sides;
+    this.words = parts.sides.words;
+    this.listeners = parts.listeners;
+    this.starved = parts.starved;
+    this.connector = new Connector(parts);
+    this.reaper = new Reaper(parts);
   }
 
   // Submissions.
@@ -179,17 +115,7 @@ export class UringLoop implements Loop {
   }
 
   connect(side: SideSlot, seq: number, fd: Fd, endpoints: Uint8Array, offset: number): void {
-    const at = this.sides.begin(OP_CONNECT, side, seq, fd);
-    const address = this.sockaddrOffset + this.ring.nextIndex() * SOCKADDR_SIZE;
-    const length = encodeSockaddr(endpoints, offset, this.arena, address);
-    if (length > 0 && endpoints[offset + ENDPOINT_KIND] !== KIND_UNIX) {
-      this.submitter.connect(side, seq, fd, address, length);
-      return;
-    }
-    // A unix socket connects at once or not at all (its backlog is full); the ring would wait for room in a thread.
-    const result = length > 0 ? this.ffi.libc.connect(fd, this.memory.base + address, length) : -EAFNOSUPPORT;
-    this.sides.end(OP_CONNECT, at);
-    this.local.add(OP_CONNECT, side, seq, result);
+    this.connector.connect(side, seq, fd, endpoints, offset);
   }
 
   recv(side: SideSlot, seq: number, fd: Fd): void {
@@ -216,8 +142,7 @@ export class UringLoop implements Loop {
   }
 
   watch(side: SideSlot, seq: number, fd: Fd): void {
-    const at = this.sides.begin(OP_WATCH, side, seq, fd);
-    this.words[at + SIDE_ERROR] = 0;
+    this.sides.begin(OP_WATCH, side, seq, fd);
     this.submitter.poll(OP_WATCH, side, seq, fd, 0);
   }
 
@@ -235,6 +160,9 @@ export class UringLoop implements Loop {
     } else if (op === OP_WATCH && (flags & PARKED) !== 0) {
       this.words[at + SIDE_FLAGS] = flags & ~PARKED;
       this.finishLocally(op, slot, seq, at, -ECANCELED);
+    } else if (op === OP_CONNECT && (flags & QUEUED) !== 0) {
+      this.connector.remove(slot);
+      this.finishLocally(op, slot, seq, at, -ECANCELED);
     } else if ((flags & (CANCEL_ASKED << op)) === 0) {
       this.words[at + SIDE_FLAGS] = flags | (CANCEL_ASKED << op);
       this.submitter.cancel(op, slot, seq);
@@ -243,6 +171,7 @@ export class UringLoop implements Loop {
 
   close(fd: Fd, how: number): void {
     if (how === CLOSE_ABORT) this.sockets.setAbortOnClose(fd);
+    this.parts.errors.forget(fd);
     this.submitter.close(fd);
   }
 
@@ -270,7 +199,7 @@ export class UringLoop implements Loop {
 
   trim(offset: ArenaOffset, length: number): void {
     this.assertMemory(offset, length);
-    this.ffi.discard(this.memory, offset, length);
+    this.parts.ffi.discard(this.parts.memory, offset, length);
   }
 
   buffersHeld(): number {
@@ -288,6 +217,7 @@ export class UringLoop implements Loop {
       this.reaper.armWake();
       this.feed();
       ring.enter(this.waitUs(deadline));
+      this.connector.retryDue();
       this.reaper.reap();
     }
     // What was submitted in the last turn (closes, above all) is on its way when we leave.
@@ -296,15 +226,13 @@ export class UringLoop implements Loop {
 
   destroy(): void {
     this.ring.flush();
-    this.ring.destroy();
-    this.buffers.destroy();
-    this.sockets.destroy();
-    this.ffi.unmap(this.memory);
+    destroyParts(this.parts);
   }
 
   private waitUs(deadline: Us): number {
     if (this.isHungry || !this.local.isEmpty() || this.ring.hasCompletions()) return 0;
-    const wait = deadline - nowUs();
+    const now = nowUs();
+    const wait = Math.min(deadline, this.connector.dueAt()) - now;
     if (wait <= 0) return 0;
     return wait < WAIT_MAX_US ? Math.ceil(wait) : WAIT_MAX_US;
   }

@@ -16,8 +16,6 @@ export const SIDE_RECV_LENGTH = 3;
 export const SIDE_SEND_OFFSET = 4;
 export const SIDE_SEND_LENGTH = 5;
 export const SIDE_SEND_DONE = 6;
-/** The error that ended a receive or send while a watch was in flight; 0 none. */
-export const SIDE_ERROR = 7;
 /** The seq of operation `op` (2..5) is at SIDE_SEQ + op. */
 export const SIDE_SEQ = 8;
 /** Neighbours in the list of starved sides, as slot + 1; 0 none. */
@@ -31,6 +29,8 @@ export const CANCEL_ASKED = 1 << 8;
 export const STARVED = 1 << 16;
 /** The watch waits in the loop: both directions have ended, there is nothing to watch. */
 export const PARKED = 1 << 17;
+/** The connect waits in the loop for room in its server's backlog. */
+export const QUEUED = 1 << 19;
 /** The last receive emptied the socket: the next one had better wait for readiness first. */
 export const DRAINED = 1 << 18;
 
@@ -119,6 +119,35 @@ export class StarvedList {
     const slot = this.first - 1;
     this.remove(slot);
     return slot;
+  }
+}
+
+/**
+ * Errors that the kernel has told about open descriptors.
+ *
+ * It tells each once: when a send was told of the abort, a later receive would see an orderly end. By descriptor and
+ * not by side, because closing the descriptor is what makes a side new.
+ */
+export class FdErrors {
+  private errors = new Int32Array(1024);
+
+  /** The negative errno that ended an earlier operation on this descriptor, or 0. */
+  get(fd: number): number {
+    return fd < this.errors.length ? this.errors[fd] : 0;
+  }
+
+  set(fd: number, error: number): void {
+    if (fd >= this.errors.length) {
+      const grown = new Int32Array(2 ** Math.ceil(Math.log2(fd + 1)));
+      grown.set(this.errors);
+      this.errors = grown;
+    }
+    if (this.errors[fd] === 0) this.errors[fd] = error;
+  }
+
+  /** The number is about to mean another socket. */
+  forget(fd: number): void {
+    if (fd < this.errors.length) this.errors[fd] = 0;
   }
 }
 

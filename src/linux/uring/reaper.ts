@@ -2,16 +2,12 @@
 import { EAGAIN, ECANCELED, ECONNRESET, EINTR, ENOBUFS, EPIPE } from '../../base/errno.ts';
 import { PEER_SIZE } from '../../base/endpoint.ts';
 import type { Fd } from '../../base/brand.ts';
-import type { Libc } from '../../ffi/libc.ts';
 import { FLAG_MORE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WAKE, OP_WATCH, SEQ_MASK } from '../../loop/loop.ts';
-import type { Sockets } from '../sockets.ts';
-import type { Batch, LocalCompletions } from './batch.ts';
+import type { Batch } from './batch.ts';
 import { CQE_BUFFER, CQE_BUFFER_SHIFT, CQE_SOCKET_NOT_EMPTY, CQE_WORDS, POLLERR, POLLIN } from './kernel.ts';
 import {
-  ACTIVE,
   DRAINED,
   PARKED,
-  SIDE_ERROR,
   SIDE_FD,
   SIDE_FLAGS,
   SIDE_RECV_LENGTH,
@@ -20,36 +16,14 @@ import {
   SIDE_SEND_LENGTH,
   SIDE_SEND_OFFSET,
   SIDE_WORDS,
-  type Listeners,
   type Sides,
-  type StarvedList,
 } from './operations.ts';
 import type { ProvidedBuffers } from './provided-buffers.ts';
-import type { Ring } from './ring.ts';
+import type { Parts } from './parts.ts';
 import type { Submitter } from './submitter.ts';
 
-/** What the loop and its reaper share. */
-export interface ReaperParts {
-  readonly libc: Libc;
-  readonly sockets: Sockets;
-  readonly ring: Ring;
-  readonly submitter: Submitter;
-  readonly buffers: ProvidedBuffers;
-  readonly batch: Batch;
-  readonly local: LocalCompletions;
-  readonly peers: Uint8Array;
-  readonly sides: Sides;
-  readonly listeners: Listeners;
-  readonly starved: StarvedList;
-  readonly counters: { starved: number };
-  /** Or -1 for none. */
-  readonly wakeFd: number;
-  /** Eight bytes to read the wake-up's count into. */
-  readonly wakeAddress: number;
-}
-
 export class Reaper {
-  private readonly parts: ReaperParts;
+  private readonly parts: Parts;
   private readonly batch: Batch;
   private readonly sides: Sides;
   private readonly words: Int32Array;
@@ -58,7 +32,7 @@ export class Reaper {
   private readonly acceptedFds: Int32Array;
   private isWakeArmed = false;
 
-  constructor(parts: ReaperParts) {
+  constructor(parts: Parts) {
     this.parts = parts;
     this.batch = parts.batch;
     this.sides = parts.sides;
@@ -143,6 +117,8 @@ export class Reaper {
       }
       result = -ECANCELED;
     }
+    // An abort must not look like an orderly end only because a send was told of it first.
+    if (result === 0) result = this.parts.errors.get(this.words[at + SIDE_FD]);
     this.sides.end(OP_RECV, at);
     this.batch.add(OP_RECV, slot, seq, result, 0, 0);
     if (result < 0) this.noteError(slot, at, result);
@@ -214,7 +190,7 @@ export class Reaper {
   private watchComplete(slot: number, seq: number, result: number): void {
     const at = slot * SIDE_WORDS;
     if (result >= 0) {
-      const error = this.words[at + SIDE_ERROR];
+      const error = this.parts.errors.get(this.words[at + SIDE_FD]);
       if ((result & POLLERR) !== 0) result = -ECONNRESET;
       else if (error !== 0) result = error;
       else if (this.sides.isCancelAsked(OP_WATCH, at)) result = -ECANCELED;
@@ -231,11 +207,11 @@ export class Reaper {
     this.batch.add(OP_WATCH, slot, seq, result, 0, 0);
   }
 
-  /** An error is reported by the kernel once: what one operation has taken, the watch must still tell. */
+  /** The kernel tells an error once: what one operation was told, the others must still learn. */
   private noteError(slot: number, at: number, result: number): void {
+    if (result === -ECANCELED) return;
+    this.parts.errors.set(this.words[at + SIDE_FD], result);
     const flags = this.words[at + SIDE_FLAGS];
-    if (result === -ECANCELED || (flags & (ACTIVE << OP_WATCH)) === 0) return;
-    this.words[at + SIDE_ERROR] = result;
     if ((flags & PARKED) === 0) return;
     this.words[at + SIDE_FLAGS] = flags & ~PARKED;
     this.sides.end(OP_WATCH, at);
@@ -244,7 +220,7 @@ export class Reaper {
 
   private wakeComplete(): void {
     this.isWakeArmed = false;
-    this.parts.libc.read(this.parts.wakeFd, this.parts.wakeAddress, 8);
+    this.parts.ffi.libc.read(this.parts.wakeFd, this.parts.wakeAddress, 8);
     this.batch.add(OP_WAKE, 0, 0, 0, 0, 0);
   }
 }
