@@ -250,15 +250,13 @@ export class Ring {
   /** Consumes the completions before `head`. */
   consume(head: number): void {
     this.counters.completions += (head - this.words[this.cqHeadAt]) | 0;
+    if (this.isOverflown()) this.counters.overflows++;
     Atomics.store(this.words, this.cqHeadAt, head);
   }
 
   /** Are there completions that a next round finds without waiting? */
   hasCompletions(): boolean {
-    if (this.completionHead() !== this.completionTail()) return true;
-    if ((this.words[this.sqFlagsAt] & SQ_CQ_OVERFLOW) === 0) return false;
-    this.counters.overflows++;
-    return true;
+    return this.completionHead() !== this.completionTail() || this.isOverflown();
   }
 
   /** io_uring_register(2): its result or -errno. */
@@ -272,6 +270,11 @@ export class Ring {
     this.ffi.unmap(this.rings);
     this.ffi.libc.close(this.fd);
     this.ffi.unmap(this.arguments);
+  }
+
+  /** Completions that found no room wait in the kernel (NODROP) and come with the next `enter`. */
+  private isOverflown(): boolean {
+    return (this.words[this.sqFlagsAt] & SQ_CQ_OVERFLOW) !== 0;
   }
 
   private isFull(): boolean {
