@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { ENDPOINT_SIZE } from '../base/endpoint.ts';
-import { addTo, lane, maxLane, raiseLane, setLane, sumLanes, type Lanes } from './columns.ts';
+import { LANE_STRIDE, addTo, lane, maxLane, raiseLane, setLane, sumLanes, type Lanes } from './columns.ts';
 import { COLUMN_ALIGN, HEADER_WORDS, layout } from './layout.ts';
 import { CONNECTIONS_MAX, FARMS_MAX, SERVERS_MAX, WORKERS_MAX } from './limits.ts';
 import { schema } from './schema.ts';
@@ -35,6 +35,11 @@ describe('layout', () => {
   test('every column of the schema has a place', () => {
     const names = Object.values(schema).flatMap((table) => Object.keys(table.columns).map((c) => `${table.name}.${c}`));
     expect(layout.places.map((place) => `${place.table}.${place.column}`).sort()).toEqual(names.sort());
+  });
+
+  test('what one worker counts lies together', () => {
+    const starts = layout.places.filter((place) => place.table === 'counters').map((place) => place.offsets[0]);
+    expect(Math.max(...starts) - Math.min(...starts)).toBeLessThan(LANE_STRIDE * 8);
   });
 
   test('no byte belongs to two values, also among lanes', () => {
