@@ -9,7 +9,14 @@ import { EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/
 import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { chooseRoundRobin, deciseconds, isAvailable, nextAfterFailure, NO_SERVER } from '../balance/choose.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
-import { blacklist, blacklistedUntil, clearBlacklist, takeInFlight } from '../table/shared.ts';
+import {
+  blacklist,
+  blacklistedUntil,
+  clearBlacklist,
+  countConnect,
+  countFailure,
+  takeInFlight,
+} from '../table/shared.ts';
 import { end, joined, leaveConnecting, leaveServer } from './ending.ts';
 import { CHECK_MS, submitConnect, submitWatch } from './operations.ts';
 import { startRelay } from './relay.ts';
@@ -83,6 +90,7 @@ function isOurShortage(errno: number): boolean {
 function punish(e: EngineState, slot: number, server: number): void {
   const until = deciseconds(e.nowMs + e.config.farms.blacklistMs[e.farm[slot]]);
   blacklist(e.tables, server, until);
+  countFailure(e.tables, server);
   e.count(e.tables.counters.connectFailed, 1);
 }
 
@@ -104,6 +112,7 @@ function established(e: EngineState, slot: number): void {
   leaveConnecting(e);
   if (blacklistedUntil(e.tables, server) !== 0) clearBlacklist(e.tables, server);
   e.count(e.tables.counters.connected, 1);
+  countConnect(e.tables, server);
   e.progressMs[slot] = e.nowMs;
   e.clearTimer(slot);
   if (e.config.farms.idleTimeoutMs[e.farm[slot]] > 0) e.setTimer(slot, e.nowMs + CHECK_MS);

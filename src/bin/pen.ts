@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+/** Composition root of `pen`: reads the command line, starts the balancer, obeys signals. */
+import { readFileSync } from 'node:fs';
+import { readCommandLine, USAGE, type CommandLine } from '../cli/arguments.ts';
+import { messageOf, say } from '../cli/messages.ts';
+import type { Configuration, ServerConfig } from '../config/model.ts';
+import type { WrittenServer } from '../config/address.ts';
+import { Balancer } from '../control/balancer.ts';
+import { watchPauses } from '../control/pauses.ts';
+import { resolveAddress } from '../control/resolver.ts';
+import { createHost } from '../linux/host.ts';
+
+const WORKER = new URL('./worker.js', import.meta.url);
+
+/** First of all: a signal that comes while we start must neither be lost nor open Node's inspector (USR1). */
+let stopRequested: (() => void) | undefined;
+let isStopWanted = false;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    isStopWanted = true;
+    stopRequested?.();
+  });
+}
+for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const) {
+  process.on(signal, () => say(`${signal} has no meaning in this version yet`));
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`pen: ${messageOf(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const request = readCommandLine(args);
+  if (request.kind === 'help') return print(USAGE);
+  if (request.kind === 'version') return print(`pen ${readVersion()}\n`);
+  return run(request.line);
+}
+
+async function run(line: CommandLine): Promise<number> {
+  const configuration = await resolve(line);
+  const balancer = await Balancer.start(createHost(), configuration, line.isConnMaxGiven, WORKER);
+  const { kind, reason } = balancer.supervisor.ready;
+  say(`listening on ${balancer.address}, loop ${kind}${reason === undefined ? '' : ` (${reason})`}`);
+  const pauses = watchPauses(balancer, say);
+  const failure = await Promise.race([balancer.supervisor.ended, stopSignal()]);
+  clearInterval(pauses);
+  if (failure) say(`the worker failed: ${failure.stack ?? failure.message}`);
+  const isStopped = await balancer.stop();
+  if (!isStopped) say('the worker did not stop in time and was left behind');
+  return failure || !isStopped ? 1 : 0;
+}
+
+/** Settles when TERM or INT arrives, or at once when one did while we were starting. */
+async function stopSignal(): Promise<undefined> {
+  if (!isStopWanted) await new Promise<void>((resolve) => (stopRequested = resolve));
+  return undefined;
+}
+
+async function resolve(line: CommandLine): Promise<Configuration> {
+  const listen = await resolveAddress(line.listen, 'listen address');
+  const servers: ServerConfig[] = [];
+  for (const server of line.servers) servers.push(await resolveServer(server, 'server'));
+  const emergency = line.emergency && (await resolveServer(line.emergency, '-e'));
+  return { listen, servers, emergency, settings: line.settings };
+}
+
+async function resolveServer(server: WrittenServer, where: string): Promise<ServerConfig> {
+  const { address, ...limits } = server;
+  return { endpoint: await resolveAddress(address, where), ...limits };
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown';
+}

@@ -1,0 +1,116 @@
+/** The command line of `pen`: options as the original has them, as far as this version knows them. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { parseListen, parseServer, type WrittenAddress, type WrittenServer } from '../config/address.ts';
+import { applyCommand } from '../config/commands.ts';
+import { ConfigError, DEFAULT_SETTINGS, type Settings } from '../config/model.ts';
+
+export interface CommandLine {
+  readonly listen: WrittenAddress;
+  readonly servers: readonly WrittenServer[];
+  readonly emergency: WrittenServer | undefined;
+  readonly settings: Settings;
+  /** Whether a person chose the number of connections; the default may shrink to what the machine allows. */
+  readonly isConnMaxGiven: boolean;
+}
+
+/** Options that are commands written short: the letter and the command it stands for. */
+const SHORT_COMMANDS: ReadonlyMap<string, string> = new Map([
+  ['b', 'blacklist'],
+  ['t', 'timeout'],
+  ['x', 'conn_max'],
+  ['m', 'accept_batch'],
+  ['q', 'backlog'],
+]);
+
+const OPTIONS = {
+  b: { type: 'string', short: 'b' },
+  t: { type: 'string', short: 't' },
+  x: { type: 'string', short: 'x' },
+  m: { type: 'string', short: 'm' },
+  q: { type: 'string', short: 'q' },
+  e: { type: 'string', short: 'e' },
+  O: { type: 'string', short: 'O', multiple: true },
+  r: { type: 'boolean', short: 'r' },
+  s: { type: 'boolean', short: 's' },
+  f: { type: 'boolean', short: 'f' },
+  help: { type: 'boolean' },
+  version: { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options'];
+
+/** Letters of the original that a later version will know. */
+const LATER = 'BCFPTUWXacdhijlopuwEKGARZLHDQSn';
+
+export const USAGE = `usage: pen [options] [host:]port|/path server [server ...]
+
+A server is host[:port[:max[:hard[:weight[:prio]]]]], [ipv6]:port or /path.
+
+  -b SEC   pass over a failed server for SEC seconds (30)
+  -e SERVER  emergency server, used when no other can be reached
+  -f       stay in the foreground (this version always does)
+  -m N     accept at most N connections per wake-up (100)
+  -O CMD   run a command, as -O 'idle_timeout 60'; may be repeated
+  -q N     clients that may wait in the kernel's backlog (500)
+  -r       round robin (this version always does)
+  -s       stubborn: close the client when its server fails
+  -t SEC   give a connect up after SEC seconds (3)
+  -x N     connections at once (500)
+  --help, --version
+
+Commands: uring, epoll (choose the loop), idle_timeout N, half_closed_timeout N,
+pending_max N, tcp_fastclose up|down|both|off, [no] tcp_nodelay, [no] keepalive.
+
+Example: pen -x 1000 80 www1:8080 www2:8080
+`;
+
+/** What the command line asks for. */
+export type Request =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'run'; readonly line: CommandLine };
+
+/**
+ * Reads the command line.
+ *
+ * @param args without node and script.
+ * @errors ConfigError that names the option, what was wrong and what would be right.
+ */
+export function readCommandLine(args: readonly string[]): Request {
+  const { values, positionals } = parse(args);
+  if (values.version) return { kind: 'version' };
+  if (values.help || positionals.length === 0) return { kind: 'help' };
+  const settings = readSettings(values);
+  const [listenText = '', ...serverTexts] = positionals;
+  const listen = parseListen(listenText, 'listen address');
+  const port = 'port' in listen ? listen.port : undefined;
+  if (serverTexts.length === 0)
+    throw new ConfigError('pen', `needs at least one server after the listen address '${listenText}'`);
+  const servers = serverTexts.map((text) => parseServer(text, 'server', port));
+  const emergency = values.e === undefined ? undefined : parseServer(values.e, '-e', port);
+  const isConnMaxGiven =
+    values.x !== undefined || (values.O ?? []).some((command) => command.trim().startsWith('conn_max'));
+  return { kind: 'run', line: { listen, servers, emergency, settings, isConnMaxGiven } };
+}
+
+type Values = ReturnType<typeof parse>['values'];
+
+function readSettings(values: Values): Settings {
+  let settings = DEFAULT_SETTINGS;
+  for (const [letter, command] of SHORT_COMMANDS) {
+    const value = values[letter as 'b'];
+    if (value !== undefined) settings = applyCommand(settings, `${command} ${value}`, `-${letter}`);
+  }
+  for (const command of values.O ?? []) settings = applyCommand(settings, command, '-O');
+  return values.s ? { ...settings, stubborn: true } : settings;
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const letter = /Unknown option '-(\w)'/.exec(message)?.[1];
+    if (letter !== undefined && LATER.includes(letter)) throw new ConfigError(`-${letter}`, 'not in this version yet');
+    if (letter !== undefined) throw new ConfigError(`-${letter}`, 'no such option; pen --help lists them');
+    throw new ConfigError('pen', message);
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Addresses as people write them: `80`, `host:80`, `[::1]:80`, `/run/x.sock`, and the server form
+ * `host[:port[:max[:hard[:weight[:prio]]]]]`.
+ *
+ * Pure text work: names are left as names, for `control/resolver.ts` to look up. Literal addresses never see a
+ * resolver.
+ */
+import ipaddr from 'ipaddr.js';
+import { KIND_IPV4, KIND_IPV6, KIND_UNIX, UNIX_PATH_MAX, type Endpoint } from '../base/endpoint.ts';
+import { ConfigError } from './model.ts';
+import { parseWhole } from './numbers.ts';
+
+/** An address whose host or service may still be a name. */
+export type WrittenAddress = { readonly path: string } | { readonly host: string; readonly port: string };
+
+export interface WrittenServer {
+  readonly address: WrittenAddress;
+  readonly max: number;
+  readonly hard: number;
+  readonly weight: number;
+  readonly prio: number;
+}
+
+const ANY_IPV4 = '0.0.0.0';
+const FIELD_MAX = 2 ** 31 - 1;
+/** Linux keeps 108 bytes for the path and its closing NUL. */
+const LINUX_PATH_MAX = Math.min(107, UNIX_PATH_MAX);
+
+/** `[host:]port` split at the last colon, or a unix path when it contains a slash. */
+export function parseListen(text: string, where: string): WrittenAddress {
+  if (text.includes('/')) return { path: checkPath(text, where) };
+  const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed) return { host: bracketed[1] ?? '', port: needPort(bracketed[2], text, where) };
+  const colon = text.lastIndexOf(':');
+  if (colon < 0) return { host: ANY_IPV4, port: needPort(text, text, where) };
+  return { host: text.slice(0, colon) || ANY_IPV4, port: needPort(text.slice(colon + 1), text, where) };
+}
+
+/** `host[:port[:max[:hard[:weight[:prio]]]]]`; without a port the listener's is used. */
+export function parseServer(text: string, where: string, defaultPort: string | undefined): WrittenServer {
+  const bracketed = /^\[([^\]]*)\](.*)$/.exec(text);
+  const host = bracketed ? (bracketed[1] ?? '') : (text.split(':', 1)[0] ?? '');
+  const rest = bracketed ? (bracketed[2] ?? '') : text.slice(host.length);
+  if (host === '') throw new ConfigError(where, `'${text}' has no host; write host:port, [ipv6]:port or /path`);
+  if (rest !== '' && !rest.startsWith(':'))
+    throw new ConfigError(where, `'${text}' has text after the closing bracket`);
+  const fields = rest === '' ? [] : rest.slice(1).split(':');
+  if (fields.length > 5) {
+    throw new ConfigError(
+      where,
+      `'${text}' has too many fields; write host:port:max:hard:weight:prio, an IPv6 address in brackets`,
+    );
+  }
+  const [port = '', max = '', hard = '', weight = '', prio = ''] = fields;
+  const number = (field: string, name: string): number =>
+    field === '' ? 0 : parseWhole(field, `${where} '${text}', ${name}`, 0, FIELD_MAX);
+  const limits = {
+    max: number(max, 'max'),
+    hard: number(hard, 'hard'),
+    weight: number(weight, 'weight'),
+    prio: number(prio, 'prio'),
+  };
+  if (host.includes('/')) return { address: { path: checkPath(host, where) }, ...limits };
+  const service = port === '' ? defaultPort : port;
+  if (service === undefined) throw new ConfigError(where, `'${text}' needs a port, because the listener has none`);
+  return { address: { host, port: service }, ...limits };
+}
+
+/** A literal address as an endpoint, or undefined when `host` is a name. Accepts zones (`fe80::1%3`) with numbers. */
+export function literalEndpoint(host: string, port: number): Endpoint | undefined {
+  if (ipaddr.IPv4.isValid(host))
+    return { kind: KIND_IPV4, ip: Uint8Array.from(ipaddr.IPv4.parse(host).toByteArray()), port };
+  const [address = '', zone = ''] = host.split('%', 2);
+  if (!ipaddr.IPv6.isValid(address)) return undefined;
+  const ipv6 = ipaddr.IPv6.parse(address);
+  if (ipv6.isIPv4MappedAddress())
+    return { kind: KIND_IPV4, ip: Uint8Array.from(ipv6.toIPv4Address().toByteArray()), port };
+  const scope = /^[0-9]+$/.test(zone) ? Number(zone) : 0;
+  return { kind: KIND_IPV6, ip: Uint8Array.from(ipv6.toByteArray()), port, scope };
+}
+
+export function unixEndpoint(path: string): Endpoint {
+  return { kind: KIND_UNIX, path };
+}
+
+function needPort(port: string | undefined, text: string, where: string): string {
+  if (port !== undefined && port !== '') return port;
+  throw new ConfigError(where, `'${text}' has no port; write host:port, [ipv6]:port or /path`);
+}
+
+function checkPath(path: string, where: string): string {
+  const length = Buffer.byteLength(path);
+  if (length <= LINUX_PATH_MAX) return path;
+  throw new ConfigError(where, `the socket path has ${length} bytes, at most ${LINUX_PATH_MAX} are possible: ${path}`);
+}

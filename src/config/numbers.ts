@@ -1,0 +1,8 @@
+import { ConfigError } from './model.ts';
+
+/** Parses a whole decimal number within bounds; anything else is an error that says what would be right. */
+export function parseWhole(text: string, where: string, min: number, max: number): number {
+  const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new ConfigError(where, `'${text}' is not a whole number from ${min} to ${max}`);
+}

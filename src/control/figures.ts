@@ -1,0 +1,79 @@
+/** Sums over all workers, for people and tests. */
+import { sumLanes } from '../table/columns.ts';
+import { blacklistedUntil, connectionsUsed, connectsOf, failuresOf, inFlightOf } from '../table/shared.ts';
+import type { Tables } from '../table/tables.ts';
+import { FIRST_SERVER_ROW } from './publisher.ts';
+
+export interface ServerFigures {
+  readonly index: number;
+  readonly inFlight: number;
+  readonly connects: number;
+  readonly failures: number;
+  readonly isBlacklisted: boolean;
+}
+
+export interface Figures {
+  readonly accepted: number;
+  readonly connected: number;
+  readonly failedOver: number;
+  readonly unserved: number;
+  readonly connectFailed: number;
+  readonly connectTimedOut: number;
+  readonly closedOrderly: number;
+  readonly closedAbort: number;
+  readonly closedIdle: number;
+  readonly pausedFull: number;
+  readonly pausedPending: number;
+  readonly pausedDescriptors: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Connections in use now; waiting for a server now; descriptors open now. */
+  readonly used: number;
+  readonly pending: number;
+  readonly descriptors: number;
+  readonly bigBuffers: number;
+  readonly turns: number;
+  readonly servers: readonly ServerFigures[];
+}
+
+/**
+ * Reads the figures as they are now; counters of different workers may be a turn apart.
+ *
+ * @param nowMs monotonic time, to tell who is blacklisted.
+ */
+export function readFigures(tables: Tables, serverCount: number, nowMs: number): Figures {
+  const { counters, gauges } = tables;
+  const servers: ServerFigures[] = [];
+  for (let index = 0; index < serverCount; index++) {
+    const row = FIRST_SERVER_ROW + index;
+    servers.push({
+      index,
+      inFlight: inFlightOf(tables, row),
+      connects: connectsOf(tables, row),
+      failures: failuresOf(tables, row),
+      isBlacklisted: blacklistedUntil(tables, row) > nowMs / 100,
+    });
+  }
+  return {
+    accepted: sumLanes(counters.accepted),
+    connected: sumLanes(counters.connected),
+    failedOver: sumLanes(counters.failedOver),
+    unserved: sumLanes(counters.unserved),
+    connectFailed: sumLanes(counters.connectFailed),
+    connectTimedOut: sumLanes(counters.connectTimedOut),
+    closedOrderly: sumLanes(counters.closedOrderly),
+    closedAbort: sumLanes(counters.closedAbort),
+    closedIdle: sumLanes(counters.closedIdle),
+    pausedFull: sumLanes(counters.pausedFull),
+    pausedPending: sumLanes(counters.pausedPending),
+    pausedDescriptors: sumLanes(counters.pausedDescriptors),
+    bytesUp: sumLanes(counters.bytesUp),
+    bytesDown: sumLanes(counters.bytesDown),
+    used: connectionsUsed(tables),
+    pending: sumLanes(gauges.pending),
+    descriptors: sumLanes(gauges.descriptors),
+    bigBuffers: sumLanes(gauges.bigBuffers),
+    turns: sumLanes(counters.turns),
+    servers,
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * From written addresses to endpoints. Literals never touch a resolver; names are looked up once, at start.
+ *
+ * @owner main thread.
+ */
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import type { Endpoint } from '../base/endpoint.ts';
+import { literalEndpoint, unixEndpoint, type WrittenAddress } from '../config/address.ts';
+import { ConfigError } from '../config/model.ts';
+
+const SERVICES_FILE = '/etc/services';
+const PORT_MAX = 65_535;
+
+/**
+ * The endpoint an address means; of several addresses of a name, the first.
+ *
+ * @param where what to name in an error: an option or a line.
+ * @errors ConfigError when the host or the service is unknown.
+ */
+export async function resolveAddress(address: WrittenAddress, where: string): Promise<Endpoint> {
+  if ('path' in address) return unixEndpoint(address.path);
+  const port = resolvePort(address.port, where);
+  const literal = literalEndpoint(address.host, port);
+  if (literal) return literal;
+  const found = literalEndpoint(await lookUp(address.host, where), port);
+  if (!found) throw new ConfigError(where, `the address of host '${address.host}' cannot be read`);
+  return found;
+}
+
+async function lookUp(host: string, where: string): Promise<string> {
+  try {
+    return (await lookup(host, { verbatim: true })).address;
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new ConfigError(where, `host '${host}' cannot be resolved (${reason})`);
+  }
+}
+
+/** A port number, or the TCP port of a service name. 0 asks the system for a free port, where that makes sense. */
+function resolvePort(text: string, where: string): number {
+  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= PORT_MAX) return Number(text);
+  const port = /^[0-9]/.test(text) ? undefined : servicePort(text);
+  if (port === undefined)
+    throw new ConfigError(
+      where,
+      `port '${text}' is neither a number from 0 to ${PORT_MAX} nor a service in ${SERVICES_FILE}`,
+    );
+  return port;
+}
+
+/** @source services(5) */
+function servicePort(name: string): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync(SERVICES_FILE, 'utf8');
+  } catch {
+    return undefined; // a machine without the file knows no services
+  }
+  for (const line of text.split('\n')) {
+    const [service, entry, ...aliases] = (line.split('#', 1)[0] ?? '').trim().split(/\s+/);
+    if (service !== name && !aliases.includes(name)) continue;
+    const match = /^([0-9]+)\/tcp$/.exec(entry ?? '');
+    if (match) return Number(match[1]);
+  }
+  return undefined;
+}

@@ -1,0 +1,18 @@
+/** What main and a worker thread tell each other when they meet. */
+
+/** Handed to a worker thread when it starts. */
+export interface WorkerStart {
+  readonly memory: SharedArrayBuffer;
+  readonly worker: number;
+  readonly slotFirst: number;
+  readonly slotCount: number;
+  readonly loop: 'auto' | 'uring' | 'epoll';
+  readonly wakeFd: number;
+}
+
+/** Sent by a worker thread once, when its loop stands. */
+export interface WorkerReady {
+  readonly kind: 'uring' | 'epoll' | 'node' | 'sim';
+  /** Why it is not the loop that would be best, when it is not. */
+  readonly reason: string | undefined;
+}
