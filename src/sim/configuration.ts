@@ -1,0 +1,80 @@
+/** The tables of a simulated process, as control would have set them up, and changes to them. */
+import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
+import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
+import { FARM_F_ROUND_ROBIN } from '../table/schema.ts';
+import { createTables, openTables, type Tables } from '../table/tables.ts';
+import type { SeedSettings } from './settings.ts';
+
+/** Rows of servers are 1 .. n; row 0 is "none". */
+export const SERVER_ROW_FIRST = 1;
+export const WORKER = 0;
+const SERVER_PORT_FIRST = 2000;
+const UNIX_KEY_FIRST = 0x1_0000;
+
+/** Network key of a server's address; every third server listens on a unix socket. */
+export function serverKey(index: number): number {
+  return isUnixServer(index) ? UNIX_KEY_FIRST + SERVER_PORT_FIRST + index : SERVER_PORT_FIRST + index;
+}
+
+export function isUnixServer(index: number): boolean {
+  return index % 3 === 2;
+}
+
+/** Makes tables with one farm, its servers and listeners, and publishes them. */
+export function configure(settings: SeedSettings, listenerFds: readonly number[]): Tables {
+  const tables = openTables(createTables());
+  const draft = beginPublish(tables, {
+    farms: 1,
+    servers: SERVER_ROW_FIRST + settings.servers,
+    listeners: listenerFds.length,
+    settings: 1,
+  });
+  if (draft === undefined) throw new Error('the first publish is not held up');
+  draft.farms.flags[0] = FARM_F_ROUND_ROBIN;
+  draft.farms.serverFirst[0] = SERVER_ROW_FIRST;
+  draft.farms.serverCount[0] = settings.servers;
+  draft.farms.blacklistMs[0] = settings.blacklistMs;
+  draft.farms.connectTimeoutMs[0] = settings.connectTimeoutMs;
+  draft.farms.idleTimeoutMs[0] = settings.idleTimeoutMs;
+  draft.farms.halfClosedTimeoutMs[0] = settings.halfClosedTimeoutMs;
+  for (let i = 0; i < settings.servers; i++) writeServer(draft.servers.endpoint, i);
+  for (const [index, fd] of listenerFds.entries()) {
+    draft.listeners.fd[index] = fd;
+    draft.listeners.farm[index] = 0;
+  }
+  draft.settings.connMax[0] = settings.connMax;
+  draft.settings.pendingMax[0] = settings.pendingMax;
+  draft.settings.acceptBatch[0] = settings.acceptBatch;
+  draft.settings.listenerCount[0] = listenerFds.length;
+  draft.settings.tcpNoDelay[0] = 1;
+  draft.settings.descriptorMax[0] = settings.descriptorMax;
+  commitPublish(tables);
+  tables.workers.slotFirst[WORKER] = 0;
+  tables.workers.slotEnd[WORKER] = settings.slotCount;
+  registerWorker(tables, WORKER);
+  return tables;
+}
+
+function writeServer(endpoints: Uint8Array, index: number): void {
+  const at = (SERVER_ROW_FIRST + index) * ENDPOINT_SIZE;
+  if (isUnixServer(index)) writeEndpoint({ kind: KIND_UNIX, path: `/run/server.${SERVER_PORT_FIRST + index}` }, endpoints, at);
+  else writeEndpoint({ kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, 1), port: SERVER_PORT_FIRST + index }, endpoints, at);
+}
+
+/** Puts a server into the configuration or takes it out. @returns false when the worker has not yet moved on. */
+export function publishServer(tables: Tables, index: number, isConfigured: boolean): boolean {
+  const draft = beginPublish(tables, {});
+  if (draft === undefined) return false;
+  const at = (SERVER_ROW_FIRST + index) * ENDPOINT_SIZE;
+  if (isConfigured) writeServer(draft.servers.endpoint, index);
+  else draft.servers.endpoint.fill(0, at, at + ENDPOINT_SIZE);
+  commitPublish(tables);
+  return true;
+}
+
+/** Publishes the configuration again without a change. */
+export function publishSame(tables: Tables): boolean {
+  if (beginPublish(tables, {}) === undefined) return false;
+  commitPublish(tables);
+  return true;
+}

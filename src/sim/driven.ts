@@ -1,0 +1,27 @@
+/** The engine as the simulator drives it. */
+import { createEngine } from '../engine/engine.ts';
+import { WORKER } from './configuration.ts';
+import type { DrivenFactory } from './world.ts';
+import { violate } from './violation.ts';
+
+/** The part of the engine's module that a run needs: also satisfied by a mutated copy of it. */
+export interface EngineModule {
+  readonly createEngine: typeof createEngine;
+}
+
+/** Makes runs drive the engine of `module`. */
+export function engineFactory(module: EngineModule): DrivenFactory {
+  return (loop, tables, settings, nowMs) => {
+    const engine = module.createEngine({ loop, tables, worker: WORKER, slotFirst: 0, slotCount: settings.slotCount, nowMs });
+    const checkEnd = (): void => {
+      const { state } = engine;
+      if (state.freeSlotCount !== settings.slotCount) violate('leak', `${settings.slotCount - state.freeSlotCount} slots at the end`);
+      if (state.big.lent !== 0) violate('leak', `${state.big.lent} big buffers at the end`);
+      // Two timers are not a connection's: the end of an accept pause, and the trim of idle buffers.
+      if (state.wheel.count > 2) violate('leak', `${state.wheel.count} timers at the end`);
+    };
+    return { turn: engine.turn, checkEnd };
+  };
+}
+
+export const realEngine: DrivenFactory = engineFactory({ createEngine });

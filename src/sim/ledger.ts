@@ -1,0 +1,37 @@
+/** What the actors counted, to be compared with what the engine's tables say. */
+import { lane } from '../table/columns.ts';
+import type { Tables } from '../table/tables.ts';
+import { violate } from './violation.ts';
+
+export class SideLedger {
+  accepted = 0;
+  clientSent = 0;
+  clientReceived = 0;
+  serverSent = 0;
+  serverReceived = 0;
+
+  /** The engine's own count of descriptors lags behind while accepts are on their way; it may never be too high. */
+  checkDescriptors(open: number, counted: number): void {
+    if (counted > open) violate('descriptors', `${open} descriptors are open, the worker says ${counted}`);
+  }
+
+  /** At the end of a run. Bytes thrown away by resets make the difference between the two ends of a direction. */
+  compare(tables: Tables, worker: number): void {
+    const { counters } = tables;
+    const accepted = lane(counters.accepted, worker);
+    if (accepted !== this.accepted) violate('counters', `${this.accepted} clients were accepted, the counter says ${accepted}`);
+    const ended =
+      lane(counters.closedOrderly, worker) +
+      lane(counters.closedAbort, worker) +
+      lane(counters.closedIdle, worker) +
+      lane(counters.closedStop, worker) +
+      lane(counters.unserved, worker);
+    if (ended !== accepted) violate('counters', `${accepted} connections were accepted, but ${ended} endings counted`);
+    within('bytesUp', lane(counters.bytesUp, worker), this.serverReceived, this.clientSent);
+    within('bytesDown', lane(counters.bytesDown, worker), this.clientReceived, this.serverSent);
+  }
+}
+
+function within(name: string, value: number, low: number, high: number): void {
+  if (value < low || value > high) violate('counters', `${name} is ${value}, the actors say ${low} to ${high}`);
+}

@@ -1,0 +1,51 @@
+/** Runs one seed, or many. */
+import { Prng } from '../base/prng.ts';
+import { FAULT_NAMES, Faults } from './faults.ts';
+import { drawSettings } from './settings.ts';
+import { World, type DrivenFactory, type RunTotals } from './world.ts';
+
+export interface SeedOptions {
+  readonly connections: number;
+  /** Keeps the last events, for a person who replays a violation. */
+  readonly isTraced: boolean;
+}
+
+export interface SeedFailure {
+  readonly seed: number;
+  readonly error: Error;
+  readonly trace: readonly string[];
+}
+
+export interface Report extends RunTotals {
+  seeds: number;
+  readonly fired: Float64Array;
+}
+
+export function newReport(): Report {
+  return { seeds: 0, connections: 0, bytes: 0, turns: 0, sizes: new Float64Array(0), sizeCount: 0, fired: new Float64Array(FAULT_NAMES.length) };
+}
+
+/** Runs a seed and adds what it did to the report. @returns what went wrong, or undefined. */
+export function runSeed(seed: number, options: SeedOptions, make: DrivenFactory, report: Report): SeedFailure | undefined {
+  const prng = new Prng(seed);
+  const faults = new Faults(prng);
+  faults.drawWeights();
+  const settings = drawSettings(prng, options.connections);
+  const world = new World(settings, faults, prng, make);
+  world.trace.isOn = options.isTraced;
+  let failure: SeedFailure | undefined;
+  try {
+    world.run(report);
+  } catch (error) {
+    failure = { seed, error: error instanceof Error ? error : new Error(String(error)), trace: world.trace.last() };
+  }
+  report.seeds++;
+  for (let i = 0; i < faults.fired.length; i++) report.fired[i] = (report.fired[i] as number) + (faults.fired[i] as number);
+  return failure;
+}
+
+/** Median of the bytes that a connection moved. */
+export function medianSize(report: RunTotals): number {
+  const sizes = report.sizes.slice(0, report.sizeCount).sort();
+  return sizes[sizes.length >> 1] ?? 0;
+}

@@ -1,0 +1,88 @@
+/** What one seed is made of: every size, limit, rate and weight, drawn so that seeds differ wildly. */
+import type { Prng } from '../base/prng.ts';
+
+export interface SeedSettings {
+  /** Clients in all. */
+  connections: number;
+  /** Clients at once. */
+  clientsMax: number;
+  /** Slots of the worker, and conn_max. */
+  slotCount: number;
+  connMax: number;
+  pendingMax: number;
+  acceptBatch: number;
+  listeners: number;
+  servers: number;
+  /** Small buffers and big memory. */
+  smallSize: number;
+  smallCount: number;
+  bigLength: number;
+  descriptorMax: number;
+  /** Network. */
+  latencyHighUs: number;
+  ringSize: number;
+  bufferLow: number;
+  /** Longest pause between two arrivals. */
+  arrivalUs: number;
+  /** Deadlines of the farm, ms; 0 none. */
+  idleTimeoutMs: number;
+  halfClosedTimeoutMs: number;
+  connectTimeoutMs: number;
+  blacklistMs: number;
+  /** Longest message. */
+  sizeMax: number;
+  /** Monotonic time at the start. */
+  startUs: number;
+  /** Mean time between troubles of servers and of the world. */
+  troubleUs: number;
+}
+
+const DAY_US = 86_400_000_000;
+/** Starts just before something wraps: u32 and i32 milliseconds, u32 microseconds; and late in a long life. */
+const STARTS_US: readonly number[] = [
+  1_000_000,
+  2 ** 32 * 1000 - 30_000_000,
+  2 ** 31 * 1000 - 30_000_000,
+  2 ** 32 - 10_000_000,
+  59.9 * DAY_US,
+  59.9 * DAY_US,
+];
+
+/** Draws the settings of a seed. */
+export function drawSettings(prng: Prng, connections: number): SeedSettings {
+  const clientsMax = prng.between(4, 120);
+  const slotCount = prng.chance(1, 3) ? prng.between(2, 20) : prng.between(20, 160);
+  const connMax = prng.chance(1, 2) ? slotCount : prng.between(1, slotCount);
+  const isTight = prng.chance(1, 4);
+  const ringBits = prng.between(12, 17);
+  const pendingMax = prng.chance(1, 3) ? prng.between(1, 10) : 100;
+  const descriptorMax = prng.chance(1, 4) ? prng.between(8, 40) : 1000;
+  // With less room than listeners, one that is idle keeps the room from another that is not.
+  const room = Math.min(connMax, pendingMax, descriptorMax >> 1);
+  return {
+    connections,
+    clientsMax,
+    slotCount,
+    connMax,
+    pendingMax,
+    acceptBatch: prng.between(1, 20),
+    listeners: Math.min(prng.between(1, 3), room),
+    servers: prng.between(1, 6),
+    smallSize: 16_384,
+    // Tight: fewer buffers than directions, but never so few that a held one waits for a free one.
+    smallCount: isTight ? connMax * 2 + prng.between(1, 4) : slotCount * 4,
+    bigLength: prng.between(0, 4) << 20,
+    descriptorMax,
+    latencyHighUs: prng.chance(1, 2) ? prng.between(1, 100) : prng.skewed(20_000) + 1,
+    ringSize: 2 ** ringBits,
+    bufferLow: prng.between(64, 2 ** (ringBits - 1)),
+    arrivalUs: prng.chance(1, 8) ? prng.skewed(100_000) + 1 : prng.skewed(2000) + 1,
+    idleTimeoutMs: prng.chance(1, 2) ? 0 : prng.between(500, 8000),
+    halfClosedTimeoutMs: prng.chance(2, 3) ? 0 : prng.between(500, 8000),
+    connectTimeoutMs: prng.between(1000, 5000),
+    blacklistMs: prng.chance(1, 4) ? prng.skewed(30_000) : prng.between(100, 2000),
+    sizeMax: prng.chance(1, 4) ? 400_000 : 80_000,
+    startUs: STARTS_US[prng.below(STARTS_US.length)] as number,
+    troubleUs: prng.between(2000, 200_000),
+  };
+}

@@ -1,0 +1,421 @@
+/**
+ * One seed: an engine in a simulated world of clients, servers, faults and clocks, run to its end.
+ */
+import type { Fd } from '../base/brand.ts';
+import { ENDPOINT_IP, ENDPOINT_KIND, ENDPOINT_PORT, KIND_IPV4 } from '../base/endpoint.ts';
+import { Prng } from '../base/prng.ts';
+import type { Turn } from '../loop/loop.ts';
+import { lane } from '../table/columns.ts';
+import { blacklistedUntil, requestStop, STOP_ABORT, STOP_ORDERLY } from '../table/shared.ts';
+import type { Tables } from '../table/tables.ts';
+import { Actor, type ActorHost } from './actor.ts';
+import { SimClock, type EventSink } from './clock.ts';
+import { configure, isUnixServer, SERVER_ROW_FIRST, serverKey, WORKER } from './configuration.ts';
+import { Dialogue, drawConduct, drawDialogue } from './dialogue.ts';
+import { faultIndex, type Faults } from './faults.ts';
+import { SimLoop, type LoopObserver } from './loop.ts';
+import { SimNet } from './net.ts';
+import { judgeDeadlines, judgeEof, judgeReset, type Scene } from './oracle.ts';
+import { EV_SERVER, SimServer } from './server.ts';
+import type { SeedSettings } from './settings.ts';
+import type { Sock } from './sock.ts';
+import { SideLedger } from './ledger.ts';
+import { Trace } from './trace.ts';
+import { Troubles } from './troubles.ts';
+import { violate } from './violation.ts';
+
+const EV_STEP = 0;
+const EV_ARRIVAL = 2;
+const EV_TICK = 3;
+const EV_HEAL_END = 4;
+
+const LISTENER_KEY_FIRST = 1000;
+const TICK_US = 250_000;
+const BACKLOG = 1000;
+/** How long the world may take to drain once everything is healed. */
+const DRAIN_LIMIT_US = 600_000_000;
+/** Turns that a connection may cost on average, against engines that spin. */
+const TURNS_PER_CONNECTION = 4000;
+
+const F_STOP_ORDERLY = faultIndex('world.stop-orderly');
+const F_STOP_ABORT = faultIndex('world.stop-abort');
+const F_CLOCK_JUMP = faultIndex('world.clock-jump');
+
+/** What a run must be able to do with whatever it drives; the engine, or a relay of a test. */
+export interface Driven {
+  readonly turn: Turn;
+  /** Asserts of the driven thing's own, when everything has ended. */
+  readonly checkEnd: () => void;
+}
+
+export type DrivenFactory = (loop: SimLoop, tables: Tables, settings: SeedSettings, nowMs: number) => Driven;
+
+export interface RunTotals {
+  connections: number;
+  bytes: number;
+  turns: number;
+  /** Bytes of each connection. */
+  sizes: Float64Array;
+  sizeCount: number;
+}
+
+export class World implements EventSink, ActorHost, LoopObserver, Scene {
+  readonly clock: SimClock;
+  readonly net: SimNet;
+  readonly prng: Prng;
+  readonly faults: Faults;
+  readonly settings: SeedSettings;
+  readonly loop: SimLoop;
+  readonly tables: Tables;
+  readonly servers: SimServer[] = [];
+  readonly stepSink: number;
+  readonly trace: Trace;
+  isStopping = false;
+  shortageUs = -1;
+  /** Totals of the actors, for comparison with the engine's. */
+  readonly ledger: SideLedger;
+  private readonly driven: Driven;
+  private readonly troubles: Troubles;
+  private readonly actors: Actor[] = [];
+  private readonly dialogues: Dialogue[] = [];
+  /** Dialogues whose client the engine has accepted and not closed. */
+  private readonly live = new Set<Dialogue>();
+  private begun = 0;
+  private openClients = 0;
+  private openActors = 0;
+  private serverIds = 0;
+  private healedUs = -1;
+  private readonly listenerCount: number;
+
+  constructor(settings: SeedSettings, faults: Faults, prng: Prng, make: DrivenFactory) {
+    this.settings = settings;
+    this.prng = prng;
+    this.faults = faults;
+    this.clock = new SimClock(settings.startUs);
+    this.trace = new Trace(this.clock);
+    const { latencyHighUs, ringSize, bufferLow } = settings;
+    this.net = new SimNet(this.clock, prng, faults, { latencyLowUs: 0, latencyHighUs, ringSize, bufferLow });
+    this.stepSink = this.clock.register(this);
+    const sidesMax = settings.slotCount * 2;
+    this.loop = new SimLoop(this.clock, this.net, prng, faults, { ...settings, sidesMax, listenersMax: settings.listeners, descriptorLimit: settings.descriptorMax + 20 });
+    this.loop.observer = this;
+    this.loop.beforeTurn = () => this.checkTurn();
+    this.listenerCount = settings.listeners;
+    const fds = Array.from({ length: settings.listeners }, (_, i) => this.loop.adoptListener(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null)));
+    this.tables = configure(settings, fds);
+    for (let i = 0; i < settings.servers; i++) {
+      const server = new SimServer(i, SERVER_ROW_FIRST + i, serverKey(i), isUnixServer(i), this.clock, this.net, this.stepSink);
+      server.start(BACKLOG);
+      this.servers.push(server);
+    }
+    this.ledger = new SideLedger();
+    this.actors.push(new Actor(0, this));
+    this.driven = make(this.loop, this.tables, settings, settings.startUs / 1000);
+    this.troubles = new Troubles(this, this.clock, prng, faults);
+  }
+
+  /** Runs to the end. Throws a Violation (or what the engine throws). */
+  run(totals: RunTotals): void {
+    this.clock.after(0, this.stepSink, EV_ARRIVAL, 0, 0);
+    this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
+    this.troubles.begin(this.settings.troubleUs);
+    this.loop.run(this.driven.turn);
+    if (this.healedUs < 0) this.heal();
+    this.settle();
+    this.checkEnd();
+    this.driven.checkEnd();
+    totals.connections += this.begun;
+    totals.turns += this.loop.turns;
+    for (const dialogue of this.dialogues) {
+      const bytes = (dialogue.client?.sent ?? 0) + (dialogue.session?.sent ?? 0);
+      totals.bytes += bytes;
+      if (totals.sizeCount === totals.sizes.length) {
+        const larger = new Float64Array(totals.sizes.length * 2 + 1024);
+        larger.set(totals.sizes);
+        totals.sizes = larger;
+      }
+      totals.sizes[totals.sizeCount++] = bytes;
+    }
+  }
+
+  fire(kind: number, a: number, b: number): void {
+    if (kind === EV_STEP) {
+      const actor = this.actors[a] as Actor;
+      if (actor.generation === b) actor.step();
+    } else if (kind === EV_SERVER) this.serverAccepts(this.servers[a] as SimServer);
+    else if (kind === EV_ARRIVAL) this.arrival();
+    else if (kind === EV_TICK) this.tick();
+    else if (kind === EV_HEAL_END) this.checkDrained();
+  }
+
+  /* ---- clients ---- */
+
+  private arrival(): void {
+    const { settings, prng } = this;
+    if (this.isStopping) return;
+    if (this.begun === settings.connections) {
+      this.heal();
+      return;
+    }
+    if (this.openClients < settings.clientsMax) this.beginClient();
+    let delayUs = prng.below(settings.arrivalUs);
+    if (this.faults.fires(F_CLOCK_JUMP) && prng.chance(1, 16)) delayUs += prng.skewed(3600) * 1_000_000;
+    this.clock.after(delayUs, this.stepSink, EV_ARRIVAL, 0, 0);
+  }
+
+  private beginClient(): void {
+    const { prng, clock, net } = this;
+    const dialogue = new Dialogue();
+    dialogue.id = ++this.begun;
+    dialogue.connectUs = clock.nowUs;
+    drawDialogue(dialogue, prng, this.faults, this.settings.sizeMax);
+    this.dialogues.push(dialogue);
+    const sock = net.openSock(false, null);
+    sock.origin = dialogue.id;
+    writeAddress(sock.address, dialogue.id);
+    const actor = this.newActor();
+    sock.tag = actor.index;
+    dialogue.client = actor;
+    drawConduct(actor.conduct, prng, this.faults, true, dialogue.upTotal + dialogue.downTotal);
+    if (actor.conduct.isHalfCloser && prng.chance(1, 3)) actor.limit = prng.below(dialogue.upTotal + 1);
+    this.openClients++;
+    this.openActors++;
+    actor.begin(true, dialogue.id, dialogue, sock);
+    net.connect(sock, LISTENER_KEY_FIRST + prng.below(this.listenerCount));
+  }
+
+  private newActor(): Actor {
+    const actor = new Actor(this.actors.length, this);
+    this.actors.push(actor);
+    return actor;
+  }
+
+  /* ---- servers ---- */
+
+  private serverAccepts(server: SimServer): void {
+    if (!server.mayAccept()) return;
+    const { prng, net } = this;
+    const listener = server.listener;
+    if (listener === null) return;
+    for (;;) {
+      const next = this.newActor();
+      const sock = net.accept(listener, next);
+      if (sock === undefined) {
+        this.actors.pop();
+        return;
+      }
+      sock.tag = next.index;
+      const dialogue = this.dialogues[sock.origin - 1] as Dialogue;
+      dialogue.session = next;
+      drawConduct(next.conduct, prng, this.faults, false, dialogue.upTotal + dialogue.downTotal);
+      this.openActors++;
+      server.sessions.add(next);
+      next.server = server;
+      this.serverIds += 2;
+      next.begin(false, 0x8000_0000 + this.serverIds, dialogue, sock);
+      // The process under test may have left before the server looked into its backlog.
+      if (sock.peer?.isClosed === true) noteClose(next, sock.peer, 0);
+      if (next.conduct.isHalfCloser && prng.chance(1, 2)) next.limit = prng.below(dialogue.downTotal + 1);
+    }
+  }
+
+  /* ---- what actors tell ---- */
+
+  sawEof(actor: Actor): void {
+    if (this.trace.isOn) this.trace.add(`${actor.describe()} reads the end`);
+    judgeEof(actor);
+  }
+
+  sawReset(actor: Actor): void {
+    if (this.trace.isOn) this.trace.add(`${actor.describe()} is reset`);
+    judgeReset(actor, this);
+  }
+
+  wasRefused(actor: Actor): void {
+    if (!this.isStopping) violate('refused', `${actor.describe()} is refused by the listener`);
+    actor.crash();
+  }
+
+  heard(actor: Actor, speaker: number): void {
+    const { dialogue } = actor;
+    if (dialogue === null) return;
+    const other = actor.isClient ? dialogue.session : dialogue.client;
+    if (other === null || other.id !== speaker) violate('cross-talk', `${actor.describe()} hears speaker ${speaker} instead of ${other?.id}`);
+  }
+
+  finished(actor: Actor): void {
+    if (this.trace.isOn) this.trace.add(`${actor.describe()} is done${actor.isAborted ? ' by abort' : ''}`);
+    this.openActors--;
+    if (actor.isClient) {
+      this.openClients--;
+      this.ledger.clientSent += actor.sent;
+      this.ledger.clientReceived += actor.received;
+    } else {
+      actor.server?.sessions.delete(actor);
+      this.ledger.serverSent += actor.sent;
+      this.ledger.serverReceived += actor.received;
+    }
+  }
+
+  /* ---- what the process under test does ---- */
+
+  accepted(sock: Sock): void {
+    const dialogue = this.dialogues[sock.origin - 1] as Dialogue;
+    if (dialogue.isAccepted) violate('accept', `dialogue ${dialogue.id} is accepted twice`);
+    dialogue.isAccepted = true;
+    dialogue.down = sock;
+    this.live.add(dialogue);
+    this.ledger.accepted++;
+  }
+
+  connecting(side: number, sock: Sock, key: number): void {
+    const down = this.loop.descriptors.find(this.tables.sides.fd[side ^ 1] as Fd)?.sock ?? null;
+    if ((side & 1) !== 1 || down === null) return violate('pairing', `side ${side} connects without a client`);
+    const server = this.servers.find((candidate) => candidate.key === key);
+    if (server === undefined) return violate('pairing', `side ${side} connects to ${key}, which is no server`);
+    const dialogue = this.dialogues[down.origin - 1] as Dialogue;
+    if (dialogue.up !== null) violate('pairing', `dialogue ${dialogue.id} connects to a second server`);
+    if (dialogue.reported > 0) violate('pairing', `dialogue ${dialogue.id} connects again after it was connected`);
+    const nowDs = Math.floor(this.clock.nowUs / 100_000);
+    if (blacklistedUntil(this.tables, server.row) > nowDs) violate('blacklist', `dialogue ${dialogue.id} connects to server ${server.index}, which is blacklisted`);
+    dialogue.up = sock;
+    sock.origin = down.origin;
+    sock.server = server.row;
+    server.inFlight++;
+    if (this.trace.isOn) this.trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
+  }
+
+  closing(sock: Sock, how: number): void {
+    const dialogue = this.dialogues[sock.origin - 1];
+    if (sock.server !== 0) (this.servers[sock.server - SERVER_ROW_FIRST] as SimServer).inFlight--;
+    if (dialogue === undefined) return;
+    dialogue.keepProgress();
+    const peer = sock.peer;
+    const actor = peer === null || peer.tag === 0 ? null : (this.actors[peer.tag] as Actor);
+    if (actor !== null) noteClose(actor, sock, this.clock.nowUs - dialogue.progressUs);
+    if (sock.server !== 0) {
+      if (sock.isReported) dialogue.reported++;
+      dialogue.up = null;
+    } else {
+      dialogue.down = null;
+      this.live.delete(dialogue);
+    }
+    if (this.trace.isOn) this.trace.add(`dialogue ${dialogue.id}: ${sock.server === 0 ? 'client' : 'server'} side is closed${how === 0 ? '' : ' by abort'}`);
+  }
+
+  /* ---- time and checks ---- */
+
+  private tick(): void {
+    this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
+    judgeDeadlines(this.live, this.clock.nowUs, this.settings);
+    for (const stop of [F_STOP_ORDERLY, F_STOP_ABORT]) {
+      if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop)) this.stop(stop === F_STOP_ABORT);
+    }
+  }
+
+  /** Asks the engine to stop, in the middle of things or at the end. */
+  private stop(isAbort: boolean): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    if (this.trace.isOn) this.trace.add('a stop is requested');
+    requestStop(this.tables, isAbort ? STOP_ABORT : STOP_ORDERLY);
+    this.loop.wake();
+  }
+
+  /** Second phase: nothing new goes wrong, and everything that stands must come to its end. */
+  private heal(): void {
+    if (this.trace.isOn) this.trace.add('everything is healed');
+    this.faults.isOn = false;
+    this.healedUs = this.clock.nowUs;
+    this.troubles.end();
+    for (const server of this.servers) server.heal(BACKLOG);
+    for (const actor of this.actors) if (actor.isOpen) actor.heal();
+    this.clock.after(10_000, this.stepSink, EV_HEAL_END, 0, 0);
+  }
+
+  private checkDrained(): void {
+    if (this.openActors === 0 && this.live.size === 0) {
+      this.stop(false);
+      return;
+    }
+    if (this.clock.nowUs - this.healedUs > DRAIN_LIMIT_US) {
+      const stuck = this.actors.find((actor) => actor.isOpen)?.describe() ?? 'a connection without actors';
+      violate('liveness', `${this.openActors} actors and ${this.live.size} connections stand long after all was healed; first: ${stuck}`);
+    }
+    this.clock.after(10_000, this.stepSink, EV_HEAL_END, 0, 0);
+  }
+
+  private checkTurn(): void {
+    const { tables, servers, clock, settings, loop } = this;
+    for (const server of servers) {
+      if (tables.servers.inFlight[server.row] !== server.inFlight) {
+        violate('in-flight', `server ${server.index} has ${server.inFlight} connections, the table says ${tables.servers.inFlight[server.row]}`);
+      }
+      if (blacklistedUntil(tables, server.row) !== 0 && server.goodSinceUs < Infinity) server.goodSinceUs = clock.nowUs;
+    }
+    if ((loop.turns & 7) === 0) this.checkTables();
+    if (loop.turns > settings.connections * TURNS_PER_CONNECTION + 1_000_000) violate('spin', `${loop.turns} turns`);
+  }
+
+  private checkTables(): void {
+    const { tables, settings, loop } = this;
+    let used = 0;
+    for (let slot = 0; slot < settings.slotCount; slot++) if (tables.connections.state[slot] !== 0) used++;
+    if (tables.settings.used[0] !== used) violate('used', `${used} rows are in use, the table says ${tables.settings.used[0]}`);
+    if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
+    const gauge = lane(tables.gauges.used, WORKER);
+    if (gauge !== used) violate('used', `${used} rows are in use, the worker says ${gauge}`);
+    const sockets = loop.descriptors.count - this.listenerCount;
+    if (loop.memory.held > settings.slotCount * 2) violate('buffers', `${loop.memory.held} small buffers for ${used} connections`);
+    this.ledger.checkDescriptors(sockets, lane(tables.gauges.descriptors, WORKER));
+  }
+
+  /** After the engine has stopped: what is still on its way arrives. */
+  private settle(): void {
+    const untilUs = this.clock.nowUs + 200_000_000;
+    while (this.openActors > 0 && this.clock.step(untilUs));
+    if (this.openActors > 0) {
+      const stuck = this.actors.find((actor) => actor.isOpen);
+      violate('liveness', `${this.openActors} actors stand though the engine has stopped; first: ${stuck?.describe()}`);
+    }
+  }
+
+  private checkEnd(): void {
+    const { loop, tables } = this;
+    const zero: [string, number][] = [
+      ['operations in flight', loop.inFlight],
+      ['small buffers', loop.memory.held],
+      ['big memory in flight', loop.memory.flying],
+      ['descriptors', loop.descriptors.count - this.listenerCount],
+      ['connections used', tables.settings.used[0] as number],
+      ['connections of the worker', lane(tables.gauges.used, WORKER)],
+      ['big buffers', lane(tables.gauges.bigBuffers, WORKER)],
+      ...this.servers.map((server): [string, number] => [`in flight at server ${server.index}`, tables.servers.inFlight[server.row] as number]),
+    ];
+    for (const [what, count] of zero) if (count !== 0) violate('leak', `${count} ${what} at the end`);
+    this.ledger.compare(tables, WORKER);
+  }
+}
+
+/** Keeps for the oracles what is true of the socket that stands against an actor's, now that it is closed. */
+function noteClose(actor: Actor, sock: Sock, idleUs: number): void {
+  const { facts } = actor;
+  facts.isClosed = true;
+  facts.hadEnd = sock.isFinArrived;
+  facts.wasReported = sock.isReported;
+  facts.idleUs = idleUs;
+}
+
+function writeAddress(address: Uint8Array, id: number): void {
+  address.fill(0);
+  address[ENDPOINT_KIND] = KIND_IPV4;
+  address[ENDPOINT_PORT] = (id >>> 8) & 255;
+  address[ENDPOINT_PORT + 1] = id & 255;
+  address[ENDPOINT_IP + 10] = 255;
+  address[ENDPOINT_IP + 11] = 255;
+  address[ENDPOINT_IP + 12] = 192;
+  address[ENDPOINT_IP + 13] = (id >>> 16) & 255;
+  address[ENDPOINT_IP + 14] = (id >>> 8) & 255;
+  address[ENDPOINT_IP + 15] = id & 255;
+}
+
