@@ -1,0 +1,34 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { addTo } from '../table/columns.ts';
+import { createTables, openTables } from '../table/tables.ts';
+import { watchPauses } from './pauses.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('a person is told which limit was met, once per look, and what would help', () => {
+  const tables = openTables(createTables());
+  const lines: string[] = [];
+  const timer = watchPauses({ tables }, (text) => lines.push(text));
+  vi.advanceTimersByTime(10_000);
+  expect(lines).toEqual([]);
+
+  addTo(tables.counters.pausedFull, 0, 2);
+  addTo(tables.counters.pausedFull, 1, 1);
+  addTo(tables.counters.pausedDescriptors, 0, 1);
+  vi.advanceTimersByTime(10_000);
+  expect(lines).toEqual([
+    'all connections are in use (conn_max, -x): further clients wait in the backlog (3 times since the last line)',
+    'out of descriptors (ulimit -n): further clients wait in the backlog (1 times since the last line)',
+  ]);
+
+  addTo(tables.counters.pausedPending, 0, 1);
+  vi.advanceTimersByTime(10_000);
+  expect(lines).toHaveLength(3);
+  expect(lines[2]).toContain('pending_max');
+  clearInterval(timer);
+});

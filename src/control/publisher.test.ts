@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest';
+import { ENDPOINT_SIZE, endpointText, KIND_IPV4, KIND_UNIX } from '../base/endpoint.ts';
+import { isServerSet } from '../balance/choose.ts';
+import { DEFAULT_SETTINGS, type Configuration, type ServerConfig, type Settings } from '../config/model.ts';
+import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
+import { FARM_F_ROUND_ROBIN, FARM_F_STUBBORN } from '../table/schema.ts';
+import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
+import { FIRST_SERVER_ROW, publish } from './publisher.ts';
+
+const LIMITS = { descriptorMax: 960 };
+const LISTENERS = [{ fd: 17, endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const }];
+
+function server(last: number, limits: Partial<ServerConfig> = {}): ServerConfig {
+  const endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, last), port: 80 } as const;
+  return { endpoint, max: 0, hard: 0, weight: 0, prio: 0, ...limits };
+}
+
+function configuration(
+  servers: readonly ServerConfig[],
+  settings: Partial<Settings> = {},
+  emergency?: ServerConfig,
+): Configuration {
+  return { listen: LISTENERS[0]!.endpoint, servers, emergency, settings: { ...DEFAULT_SETTINGS, ...settings } };
+}
+
+function live(tables: Tables): ConfigBank {
+  return configAt(tables, currentVersion(tables));
+}
+
+function addresses(tables: Tables): string[] {
+  const { farms, servers } = live(tables);
+  return Array.from({ length: farms.serverCount[0]! }, (_, index) =>
+    endpointText(servers.endpoint, (farms.serverFirst[0]! + index) * ENDPOINT_SIZE),
+  );
+}
+
+describe('what is published can be read by a worker', () => {
+  test('servers with their limits, in their order', () => {
+    const tables = openTables(createTables());
+    const servers = [server(1, { max: 10, hard: 20, weight: 3, prio: 4 }), server(2)];
+    expect(publish(tables, configuration(servers), LISTENERS, LIMITS)).toBe(true);
+    expect(addresses(tables)).toEqual(['192.0.2.1:80', '192.0.2.2:80']);
+    const bank = live(tables).servers;
+    const limits = [bank.max, bank.hard, bank.weight, bank.prio].map((column) => column[FIRST_SERVER_ROW]);
+    expect(limits).toEqual([10, 20, 3, 4]);
+  });
+
+  test('a unix server by its path', () => {
+    const tables = openTables(createTables());
+    publish(
+      tables,
+      configuration([server(1, { endpoint: { kind: KIND_UNIX, path: '/run/ä.sock' } })]),
+      LISTENERS,
+      LIMITS,
+    );
+    expect(addresses(tables)).toEqual(['/run/ä.sock']);
+  });
+
+  test('times in milliseconds, switches as flags', () => {
+    const tables = openTables(createTables());
+    const settings = {
+      blacklist: 5,
+      timeout: 2,
+      idleTimeout: 60,
+      halfClosedTimeout: 7,
+      stubborn: true,
+      tcpNodelay: false,
+    };
+    publish(tables, configuration([server(1)], { ...settings, tcpFastclose: 'both' }), LISTENERS, LIMITS);
+    const { farms, settings: row } = live(tables);
+    expect(farms.flags[0]).toBe(FARM_F_ROUND_ROBIN | FARM_F_STUBBORN);
+    expect([farms.blacklistMs[0], farms.connectTimeoutMs[0], farms.idleTimeoutMs[0]]).toEqual([5000, 2000, 60_000]);
+    expect([farms.halfClosedTimeoutMs[0], farms.fastclose[0]]).toEqual([7000, 3]);
+    expect([row.tcpNoDelay[0], row.keepAlive[0], row.descriptorMax[0]]).toEqual([0, 0, 960]);
+    expect([row.connMax[0], row.pendingMax[0], row.acceptBatch[0]]).toEqual([500, 100, 100]);
+  });
+
+  test('the listener with its descriptor', () => {
+    const tables = openTables(createTables());
+    publish(tables, configuration([server(1)]), LISTENERS, LIMITS);
+    const { listeners, settings } = live(tables);
+    expect([settings.listenerCount[0], listeners.fd[0], endpointText(listeners.endpoint, 0)]).toEqual([
+      1,
+      17,
+      '0.0.0.0:8080',
+    ]);
+  });
+
+  test.each([
+    ['off', 0],
+    ['up', 1],
+    ['down', 2],
+    ['both', 3],
+  ] as const)('tcp_fastclose %s', (tcpFastclose, wanted) => {
+    const tables = openTables(createTables());
+    publish(tables, configuration([server(1)], { tcpFastclose }), LISTENERS, LIMITS);
+    expect(live(tables).farms.fastclose[0]).toBe(wanted);
+  });
+
+  test('the emergency server stands outside the servers that are chosen in turn', () => {
+    const tables = openTables(createTables());
+    publish(tables, configuration([server(1)], {}, server(9, { max: 1 })), LISTENERS, LIMITS);
+    const { farms, servers } = live(tables);
+    const row = farms.emergencyServer[0]!;
+    expect(endpointText(servers.endpoint, row * ENDPOINT_SIZE)).toBe('192.0.2.9:80');
+    expect(servers.max[row]).toBe(1);
+    expect(row).toBeLessThan(FIRST_SERVER_ROW);
+    expect(addresses(tables)).toEqual(['192.0.2.1:80']);
+  });
+
+  test('without an emergency server the farm has none', () => {
+    const tables = openTables(createTables());
+    publish(tables, configuration([server(1)]), LISTENERS, LIMITS);
+    expect(live(tables).farms.emergencyServer[0]).toBe(0);
+    expect(live(tables).farms.abuseServer[0]).toBe(0);
+  });
+});
+
+describe('publishing again', () => {
+  test('replaces everything; removed servers leave nothing behind', () => {
+    const tables = openTables(createTables());
+    publish(tables, configuration([server(1), server(2), server(3)], { stubborn: true }), LISTENERS, LIMITS);
+    publish(tables, configuration([server(4)]), LISTENERS, LIMITS);
+    expect(addresses(tables)).toEqual(['192.0.2.4:80']);
+    expect(rowsUsed(tables, 'servers')).toBe(FIRST_SERVER_ROW + 1);
+    expect(isServerSet(live(tables), FIRST_SERVER_ROW + 1)).toBe(false);
+    expect(live(tables).farms.flags[0]).toBe(FARM_F_ROUND_ROBIN);
+  });
+
+  test('is refused while a worker still reads the bank that would be filled, and changes nothing', () => {
+    const tables = openTables(createTables());
+    publish(tables, configuration([server(1)]), LISTENERS, LIMITS);
+    registerWorker(tables, 0);
+    expect(publish(tables, configuration([server(2)]), LISTENERS, LIMITS)).toBe(true);
+    const version = currentVersion(tables);
+    const seen = configAt(tables, version - 1);
+    expect(publish(tables, configuration([server(3)]), LISTENERS, LIMITS)).toBe(false);
+    expect(currentVersion(tables)).toBe(version);
+    expect(addresses(tables)).toEqual(['192.0.2.2:80']);
+    expect(endpointText(seen.servers.endpoint, FIRST_SERVER_ROW * ENDPOINT_SIZE)).toBe('192.0.2.1:80');
+  });
+
+  test('is possible again once the worker has moved on, or is gone', () => {
+    const tables = openTables(createTables());
+    registerWorker(tables, 0);
+    publish(tables, configuration([server(1)]), LISTENERS, LIMITS);
+    noteVersion(tables, 0, currentVersion(tables));
+    expect(publish(tables, configuration([server(2)]), LISTENERS, LIMITS)).toBe(true);
+    expect(publish(tables, configuration([server(3)]), LISTENERS, LIMITS)).toBe(false);
+    unregisterWorker(tables, 0);
+    expect(publish(tables, configuration([server(3)]), LISTENERS, LIMITS)).toBe(true);
+    expect(addresses(tables)).toEqual(['192.0.2.3:80']);
+  });
+});
