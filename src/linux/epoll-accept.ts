@@ -2,10 +2,10 @@
 import { assert } from '../base/assert.ts';
 import type { Fd } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
-import { EAGAIN } from '../base/errno.ts';
+import { EAGAIN, ENOENT } from '../base/errno.ts';
 import { FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
 import { NO_FD } from './epoll-abi.ts';
-import type { Completions } from './epoll-batch.ts';
+import type { Outbox } from './epoll-batch.ts';
 import type { Sockets } from './sockets.ts';
 
 /** Connections accepted between two turns, over all listeners; the rest waits in the backlog for the next round. */
@@ -14,18 +14,21 @@ const PEERS_MAX = 1024;
 /** How listeners get into and out of the epoll set: 0 or -errno. */
 export interface Registration {
   add(listener: number, fd: number): number;
-  remove(fd: number): number;
+  /** -ENOENT when the descriptor is not, or no longer, in the set. */
+  modify(listener: number, fd: number): number;
+  remove(fd: number): void;
 }
 
 /**
  * Listeners that have an accept in flight are registered, level-triggered; others are not, so that clients wait in
  * the kernel without waking us.
  *
- * A listener is removed before the loop waits, not when its accept completes: one that is asked for again within the
- * same turn, the usual case, costs no system call. It is not registered exclusively (EPOLLEXCLUSIVE), because a
- * worker that is woken and then accepts no more would keep the wake-up from all others.
+ * A listener is removed before the loop waits, not when its accept completes, because most are asked for again within
+ * the same turn. It is not registered exclusively (EPOLLEXCLUSIVE), because a worker that is woken and then accepts no
+ * more would keep the wake-up from all others. Listeners are closed by another thread, so a number may stand for
+ * something else at any time: nothing here trusts it to be what it was.
  *
- * @owner the loop's thread. @cost O(1) per submission, one system call per connection accepted.
+ * @owner the loop's thread. @cost one system call per submission and one per connection accepted.
  */
 export class Listeners {
   readonly peers = new Uint8Array(PEERS_MAX * PEER_SIZE);
@@ -54,12 +57,8 @@ export class Listeners {
   submit(listener: number, seq: number, fd: Fd, max: number): number {
     assert(this.max[listener] === 0, 'one accept at a time per listener');
     assert(max >= 1, 'an accept asks for at least one connection');
-    if (this.fd[listener] !== fd) {
-      if (this.fd[listener] !== NO_FD) this.registration.remove(this.fd[listener]);
-      const added = this.registration.add(listener, fd);
-      this.fd[listener] = added < 0 ? NO_FD : fd;
-      if (added < 0) return added;
-    }
+    const entered = this.enter(listener, fd);
+    if (entered < 0) return entered;
     this.seq[listener] = seq;
     this.max[listener] = max;
     return 0;
@@ -73,7 +72,7 @@ export class Listeners {
   }
 
   /** Takes what waits, up to what was asked for, and queues the completions. */
-  onReadable(listener: number, completions: Completions): void {
+  onReadable(listener: number, completions: Outbox): void {
     const room = Math.min(this.max[listener], PEERS_MAX - this.peersUsed);
     const seq = this.seq[listener];
     for (let count = 0; count < room; count++) {
@@ -97,13 +96,32 @@ export class Listeners {
   dropIdle(): void {
     for (let listener = this.idle.pop(); listener !== undefined; listener = this.idle.pop()) {
       if (this.max[listener] > 0 || this.fd[listener] === NO_FD) continue;
-      // Fails when main has closed the descriptor meanwhile, which has removed it already.
-      this.registration.remove(this.fd[listener]);
-      this.fd[listener] = NO_FD;
+      this.leave(listener);
     }
   }
 
-  private finish(listener: number, seq: number, result: number, completions: Completions): void {
+  private enter(listener: number, fd: Fd): number {
+    if (this.fd[listener] === fd) {
+      // Asks, because the descriptor may be another listener's by now: it would never be heard of.
+      const modified = this.registration.modify(listener, fd);
+      if (modified !== -ENOENT) return modified;
+    } else if (this.fd[listener] !== NO_FD) {
+      this.leave(listener);
+    }
+    // A listener that stood for the same number has been closed, else the kernel would not have given it again.
+    const former = this.fd.indexOf(fd);
+    if (former >= 0) this.fd[former] = NO_FD;
+    const added = this.registration.add(listener, fd);
+    this.fd[listener] = added < 0 ? NO_FD : fd;
+    return added;
+  }
+
+  private leave(listener: number): void {
+    this.registration.remove(this.fd[listener]);
+    this.fd[listener] = NO_FD;
+  }
+
+  private finish(listener: number, seq: number, result: number, completions: Outbox): void {
     this.end(listener);
     completions.push(OP_ACCEPT, listener, seq, result, 0, 0);
   }

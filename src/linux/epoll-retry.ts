@@ -1,4 +1,4 @@
-/** Connects that have to be tried again by the clock, because no event will come for them. */
+/** Connects that have to be tried again by the clock, because no event will come for them; for both loops. */
 
 /** A unix server takes connections off its backlog in micro- to milliseconds; there is no hurry beyond that. */
 const RETRY_US = 5000;

@@ -97,6 +97,11 @@ export class Sides {
     this.error[side] = 0;
   }
 
+  /** Whether the descriptor is a side's at present. */
+  isBound(fd: number): boolean {
+    return fd < this.sideOf.length && this.sideOf[fd] >= 0;
+  }
+
   /** The side of an event, or -1 when the descriptor has been closed since. */
   find(fd: number, generation: number): number {
     return this.generationOf[fd] === generation ? this.sideOf[fd] : -1;

@@ -100,6 +100,9 @@ export interface Net {
   /** What `LoopOptions.wakeFd` needs, and how to ring it from this thread. */
   createWake(): { readonly fd: number; wake(): void; close(): void };
 
-  /** Closes every peer, server and listener still open. */
+  /** Closes every peer, server and listener still open, but no wake-up. */
+  closePeers(): void;
+
+  /** Closes everything. */
   closeAll(): void;
 }

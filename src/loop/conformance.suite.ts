@@ -1,0 +1,89 @@
+/**
+ * The one suite that judges every loop: io_uring, epoll, Node's own and the simulator.
+ *
+ * Only tests import it. The laws are those of loop.ts; each file of `conformance/` holds those of one topic.
+ */
+import { afterEach, beforeEach, describe, test } from 'vitest';
+import { acceptCases } from './conformance/accept.suite.ts';
+import { buffersCases } from './conformance/buffers.suite.ts';
+import { cancelCases } from './conformance/cancel.suite.ts';
+import { connectCases } from './conformance/connect.suite.ts';
+import { crowdCases } from './conformance/crowd.suite.ts';
+import { endingCases } from './conformance/ending.suite.ts';
+import type { Net } from './conformance/net.ts';
+import { receiveCases } from './conformance/receive.suite.ts';
+import { type Case, equal, play, Stage } from './conformance/script.suite.ts';
+import { sendCases } from './conformance/send.suite.ts';
+import { timeCases } from './conformance/time.suite.ts';
+import { watchCases } from './conformance/watch.suite.ts';
+import type { Loop, LoopOptions } from './loop.ts';
+
+const TOPICS: Readonly<Record<string, readonly Case[]>> = {
+  accept: acceptCases,
+  connect: connectCases,
+  receive: receiveCases,
+  send: sendCases,
+  ending: endingCases,
+  watch: watchCases,
+  cancel: cancelCases,
+  buffers: buffersCases,
+  time: timeCases,
+  crowd: crowdCases,
+};
+
+export interface LoopSuite {
+  readonly name: string;
+  /** Makes the network of one test. `closeAll` ends it. */
+  net(): Net;
+  /** Makes the loop of one test on the network made before. */
+  make(options: LoopOptions, net: Net): Loop;
+  /** Tests that cannot hold for this loop: the topic and the name, and why. An unknown name fails the suite. */
+  readonly skip?: readonly { readonly test: string; readonly reason: string }[];
+}
+
+/** Declares the suite's tests with the test runner. */
+export function runLoopSuite(suite: LoopSuite): void {
+  const skipped = new Map((suite.skip ?? []).map(({ test, reason }) => [test, reason]));
+  describe(suite.name, () => {
+    let net: Net;
+    beforeEach(() => {
+      net = suite.net();
+    });
+    afterEach(() => net.closeAll());
+    for (const [topic, cases] of Object.entries(TOPICS)) {
+      describe(topic, () => {
+        for (const one of cases) {
+          const reason = skipped.get(`${topic}: ${one.name}`);
+          skipped.delete(`${topic}: ${one.name}`);
+          if (reason !== undefined) test.skip(`${one.name} (skipped: ${reason})`, () => undefined);
+          else test(one.name, () => runCase(suite, one, net));
+        }
+      });
+    }
+    if (skipped.size > 0) throw new Error(`tests to skip that do not exist: ${[...skipped.keys()].join('; ')}`);
+  });
+}
+
+function runCase(suite: LoopSuite, one: Case, net: Net): void {
+  const wake = net.createWake();
+  const before = net.openDescriptors();
+  const loop = suite.make(
+    {
+      wakeFd: wake.fd,
+      sidesMax: 4096,
+      listenersMax: 64,
+      smallCount: one.smallCount ?? 64,
+      bigLength: 16 << 20,
+    },
+    net,
+  );
+  const stage = new Stage(loop, net, wake);
+  try {
+    play(stage, one.script(stage));
+  } finally {
+    net.limitDescriptors(-1);
+    loop.destroy();
+  }
+  net.closePeers();
+  equal(net.openDescriptors(), before, 'descriptors open after the test');
+}
