@@ -41,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(line: CommandLine): Promise<number> {
   const configuration = await resolve(line);
-  const balancer = await Balancer.start(createHost(), configuration, line.isConnMaxGiven, WORKER);
+  const balancer = await Balancer.start(createHost(), configuration, line.isLimitGiven, WORKER);
   const { kind, reason } = balancer.supervisor.ready;
   say(`listening on ${balancer.address}, loop ${kind}${reason === undefined ? '' : ` (${reason})`}`);
   const pauses = watchPauses(balancer, say);

@@ -18,7 +18,7 @@ describe('a command line', () => {
     ]);
     expect(line.settings).toEqual(DEFAULT_SETTINGS);
     expect(line.emergency).toBeUndefined();
-    expect(line.isConnMaxGiven).toBe(false);
+    expect(line.isLimitGiven).toBe(false);
   });
 
   test.each([
@@ -42,9 +42,9 @@ describe('a command line', () => {
   });
 
   test('knows when a person chose the number of connections', () => {
-    expect(run('-x', '500', '80', 'a').isConnMaxGiven).toBe(true);
-    expect(run('-O', ' conn_max 500', '80', 'a').isConnMaxGiven).toBe(true);
-    expect(run('-O', 'keepalive', '80', 'a').isConnMaxGiven).toBe(false);
+    expect(run('-x', '500', '80', 'a').isLimitGiven).toBe(true);
+    expect(run('-O', ' conn_max 500', '80', 'a').isLimitGiven).toBe(true);
+    expect(run('-O', 'keepalive', '80', 'a').isLimitGiven).toBe(false);
   });
 
   test('gives the emergency server the port of the listener', () => {

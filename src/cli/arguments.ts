@@ -10,7 +10,7 @@ export interface CommandLine {
   readonly emergency: WrittenServer | undefined;
   readonly settings: Settings;
   /** Whether a person chose the number of connections; the default may shrink to what the machine allows. */
-  readonly isConnMaxGiven: boolean;
+  readonly isLimitGiven: boolean;
 }
 
 /** Options that are commands written short: the letter and the command it stands for. */
@@ -86,9 +86,9 @@ export function readCommandLine(args: readonly string[]): Request {
     throw new ConfigError('pen', `needs at least one server after the listen address '${listenText}'`);
   const servers = serverTexts.map((text) => parseServer(text, 'server', port));
   const emergency = values.e === undefined ? undefined : parseServer(values.e, '-e', port);
-  const isConnMaxGiven =
+  const isLimitGiven =
     values.x !== undefined || (values.O ?? []).some((command) => command.trim().startsWith('conn_max'));
-  return { kind: 'run', line: { listen, servers, emergency, settings, isConnMaxGiven } };
+  return { kind: 'run', line: { listen, servers, emergency, settings, isLimitGiven } };
 }
 
 type Values = ReturnType<typeof parse>['values'];

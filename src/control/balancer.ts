@@ -37,16 +37,16 @@ export class Balancer {
   /**
    * Opens the listener, then starts the worker: when this returns, clients are served.
    *
-   * @param isConnMaxGiven whether a person asked for `conn_max`; if not, it shrinks to what the machine allows.
+   * @param isLimitGiven whether a person asked for `conn_max`; if not, it shrinks to what the machine allows.
    * @errors ConfigError for what the person can mend; HostError of the listener.
    */
   static async start(
     host: Host,
     configuration: Configuration,
-    isConnMaxGiven: boolean,
+    isLimitGiven: boolean,
     workerScript: URL,
   ): Promise<Balancer> {
-    const { connMax, descriptorMax } = fitToDescriptors(host, configuration.settings.connMax, isConnMaxGiven);
+    const { connMax, descriptorMax } = fitToDescriptors(host, configuration.settings.connMax, isLimitGiven);
     const fitted = { ...configuration, settings: { ...configuration.settings, connMax } };
     const { settings } = fitted;
     const fd = host.listen(fitted.listen, { backlog: settings.backlog, noDelay: settings.tcpNodelay, keepAlive: true });
