@@ -81,6 +81,8 @@ export class Actor implements SockOwner {
   isAborted = false;
   hasEof = false;
   hasReset = false;
+  /** When it left; 0 while it is there. */
+  goneUs = 0;
   /** What was true of the socket that stood against it when the process under test closed that socket. */
   readonly facts: CloseFacts = { isClosed: false, hadEnd: false, wasReported: false, idleUs: 0 };
   private readonly host: ActorHost;
@@ -345,6 +347,7 @@ export class Actor implements SockOwner {
   private leave(isAbort: boolean): void {
     const sock = this.sock as Sock;
     this.sock = null;
+    this.goneUs = this.host.clock.nowUs;
     this.host.net.close(sock, isAbort);
     this.generation = (this.generation + 1) & 0x7fff_ffff;
     this.host.finished(this);

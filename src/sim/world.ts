@@ -18,7 +18,7 @@ import { SimNet } from './net.ts';
 import { judgeDeadlines, judgeEof, judgeReset, type Scene } from './oracle.ts';
 import { EV_SERVER, SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
-import type { Sock } from './sock.ts';
+import type { SimListener, Sock } from './sock.ts';
 import { SideLedger } from './ledger.ts';
 import { Trace } from './trace.ts';
 import { Troubles } from './troubles.ts';
@@ -30,6 +30,8 @@ const EV_TICK = 3;
 const EV_HEAL_END = 4;
 
 const LISTENER_KEY_FIRST = 1000;
+/** Nobody new for this long: the clients of now are silent. */
+const SILENCE_US = 30_000_000;
 const TICK_US = 250_000;
 const BACKLOG = 1000;
 /** How long the world may take to drain once everything is healed. */
@@ -81,11 +83,13 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   /** Dialogues whose client the engine has accepted and not closed. */
   private readonly live = new Set<Dialogue>();
   private begun = 0;
+  /** When a client last began. */
+  private begunUs = 0;
   private openClients = 0;
   private openActors = 0;
   private serverIds = 0;
   private healedUs = -1;
-  private readonly listenerCount: number;
+  private readonly listeners: SimListener[] = [];
 
   constructor(settings: SeedSettings, faults: Faults, prng: Prng, make: DrivenFactory) {
     this.settings = settings;
@@ -100,9 +104,11 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.loop = new SimLoop(this.clock, this.net, prng, faults, { ...settings, sidesMax, listenersMax: settings.listeners, descriptorLimit: settings.descriptorMax + 20 });
     this.loop.observer = this;
     this.loop.beforeTurn = () => this.checkTurn();
-    this.listenerCount = settings.listeners;
-    const fds = Array.from({ length: settings.listeners }, (_, i) => this.loop.adoptListener(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null)));
-    this.tables = configure(settings, fds);
+    for (let i = 0; i < settings.listeners; i++) this.listeners.push(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null));
+    this.tables = configure(
+      settings,
+      this.listeners.map((listener) => this.loop.adoptListener(listener)),
+    );
     for (let i = 0; i < settings.servers; i++) {
       const server = new SimServer(i, SERVER_ROW_FIRST + i, serverKey(i), isUnixServer(i), this.clock, this.net, this.stepSink);
       server.start(BACKLOG);
@@ -121,6 +127,8 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.troubles.begin(this.settings.troubleUs);
     this.loop.run(this.driven.turn);
     if (this.healedUs < 0) this.heal();
+    // The process ends: whoever still waits in a backlog is reset.
+    for (const listener of this.listeners) this.net.unlisten(listener);
     this.settle();
     this.checkEnd();
     this.driven.checkEnd();
@@ -168,6 +176,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     const dialogue = new Dialogue();
     dialogue.id = ++this.begun;
     dialogue.connectUs = clock.nowUs;
+    this.begunUs = clock.nowUs;
     drawDialogue(dialogue, prng, this.faults, this.settings.sizeMax);
     this.dialogues.push(dialogue);
     const sock = net.openSock(false, null);
@@ -181,7 +190,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.openClients++;
     this.openActors++;
     actor.begin(true, dialogue.id, dialogue, sock);
-    net.connect(sock, LISTENER_KEY_FIRST + prng.below(this.listenerCount));
+    net.connect(sock, LISTENER_KEY_FIRST + prng.below(this.listeners.length));
   }
 
   private newActor(): Actor {
@@ -307,10 +316,17 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
 
   private tick(): void {
     this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
+    // When everybody who is let in has gone silent, no deadline ends that: somebody must speak again.
+    if (this.clock.nowUs - this.begunUs > SILENCE_US) this.wakeSilent();
     judgeDeadlines(this.live, this.clock.nowUs, this.settings);
     for (const stop of [F_STOP_ORDERLY, F_STOP_ABORT]) {
       if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop)) this.stop(stop === F_STOP_ABORT);
     }
+  }
+
+  private wakeSilent(): void {
+    this.begunUs = this.clock.nowUs;
+    for (const actor of this.actors) if (actor.isOpen) actor.heal();
   }
 
   /** Asks the engine to stop, in the middle of things or at the end. */
@@ -365,7 +381,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
     const gauge = lane(tables.gauges.used, WORKER);
     if (gauge !== used) violate('used', `${used} rows are in use, the worker says ${gauge}`);
-    const sockets = loop.descriptors.count - this.listenerCount;
+    const sockets = loop.descriptors.count - this.listeners.length;
     if (loop.memory.held > settings.slotCount * 2) violate('buffers', `${loop.memory.held} small buffers for ${used} connections`);
     this.ledger.checkDescriptors(sockets, lane(tables.gauges.descriptors, WORKER));
   }
@@ -386,7 +402,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       ['operations in flight', loop.inFlight],
       ['small buffers', loop.memory.held],
       ['big memory in flight', loop.memory.flying],
-      ['descriptors', loop.descriptors.count - this.listenerCount],
+      ['descriptors', loop.descriptors.count - this.listeners.length],
       ['connections used', tables.settings.used[0] as number],
       ['connections of the worker', lane(tables.gauges.used, WORKER)],
       ['big buffers', lane(tables.gauges.bigBuffers, WORKER)],
