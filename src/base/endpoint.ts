@@ -67,7 +67,10 @@ export function endpointText(source: Uint8Array, offset: number): string {
   if (kind !== KIND_IPV4 && kind !== KIND_IPV6) return 'none';
   const port = ((source[offset + ENDPOINT_PORT] ?? 0) << 8) | (source[offset + ENDPOINT_PORT + 1] ?? 0);
   const ip = ipText(source, offset);
-  return kind === KIND_IPV4 ? `${ip}:${port}` : `[${ip}]:${port}`;
+  if (kind === KIND_IPV4) return `${ip}:${port}`;
+  let scope = 0;
+  for (let i = 0; i < 4; i++) scope = scope * 256 + source[offset + ENDPOINT_SCOPE + i];
+  return scope === 0 ? `[${ip}]:${port}` : `[${ip}%${scope}]:${port}`;
 }
 
 /** The address alone, without port: `1.2.3.4`, `::1` (RFC 5952), `unix`. */

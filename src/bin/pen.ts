@@ -60,7 +60,7 @@ async function stopSignal(): Promise<undefined> {
 }
 
 async function resolve(line: CommandLine): Promise<Configuration> {
-  const listen = await resolveAddress(line.listen, 'listen address');
+  const listen = await resolveAddress(line.listen, 'listen address', 0);
   const servers: ServerConfig[] = [];
   for (const server of line.servers) servers.push(await resolveServer(server, 'server'));
   const emergency = line.emergency && (await resolveServer(line.emergency, '-e'));
@@ -69,7 +69,7 @@ async function resolve(line: CommandLine): Promise<Configuration> {
 
 async function resolveServer(server: WrittenServer, where: string): Promise<ServerConfig> {
   const { address, ...limits } = server;
-  return { endpoint: await resolveAddress(address, where), ...limits };
+  return { endpoint: await resolveAddress(address, where, 1), ...limits };
 }
 
 function print(text: string): number {

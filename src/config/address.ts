@@ -30,6 +30,7 @@ const LINUX_PATH_MAX = Math.min(107, UNIX_PATH_MAX);
 export function parseListen(text: string, where: string): WrittenAddress {
   if (text.includes('/')) return { path: checkPath(text, where) };
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
+  if (bracketed?.[1] === '') throw noHost(text, where);
   if (bracketed) return { host: bracketed[1] ?? '', port: needPort(bracketed[2], text, where) };
   const colon = text.lastIndexOf(':');
   if (colon < 0) return { host: ANY_IPV4, port: needPort(text, text, where) };
@@ -38,10 +39,13 @@ export function parseListen(text: string, where: string): WrittenAddress {
 
 /** `host[:port[:max[:hard[:weight[:prio]]]]]`; without a port the listener's is used. */
 export function parseServer(text: string, where: string, defaultPort: string | undefined): WrittenServer {
+  if (ipaddr.IPv6.isValid(text)) {
+    throw new ConfigError(where, `'${text}' is an IPv6 address; write it in brackets: [${text}]:port`);
+  }
   const bracketed = /^\[([^\]]*)\](.*)$/.exec(text);
   const host = bracketed ? (bracketed[1] ?? '') : (text.split(':', 1)[0] ?? '');
   const rest = bracketed ? (bracketed[2] ?? '') : text.slice(host.length);
-  if (host === '') throw new ConfigError(where, `'${text}' has no host; write host:port, [ipv6]:port or /path`);
+  if (host === '') throw noHost(text, where);
   if (rest !== '' && !rest.startsWith(':'))
     throw new ConfigError(where, `'${text}' has text after the closing bracket`);
   const fields = rest === '' ? [] : rest.slice(1).split(':');
@@ -60,14 +64,20 @@ export function parseServer(text: string, where: string, defaultPort: string | u
     weight: number(weight, 'weight'),
     prio: number(prio, 'prio'),
   };
-  if (host.includes('/')) return { address: { path: checkPath(host, where) }, ...limits };
+  if (host.includes('/')) {
+    number(port, 'port');
+    return { address: { path: checkPath(host, where) }, ...limits };
+  }
   const service = port === '' ? defaultPort : port;
   if (service === undefined) throw new ConfigError(where, `'${text}' needs a port, because the listener has none`);
   return { address: { host, port: service }, ...limits };
 }
 
-/** A literal address as an endpoint, or undefined when `host` is a name. Accepts zones (`fe80::1%3`) with numbers. */
-export function literalEndpoint(host: string, port: number): Endpoint | undefined {
+/**
+ * A literal address as an endpoint, or undefined when `host` is a name. A zone is the number of an interface.
+ * @errors ConfigError for a zone that is not a number.
+ */
+export function literalEndpoint(host: string, port: number, where: string): Endpoint | undefined {
   if (ipaddr.IPv4.isValid(host))
     return { kind: KIND_IPV4, ip: Uint8Array.from(ipaddr.IPv4.parse(host).toByteArray()), port };
   const [address = '', zone = ''] = host.split('%', 2);
@@ -75,12 +85,19 @@ export function literalEndpoint(host: string, port: number): Endpoint | undefine
   const ipv6 = ipaddr.IPv6.parse(address);
   if (ipv6.isIPv4MappedAddress())
     return { kind: KIND_IPV4, ip: Uint8Array.from(ipv6.toIPv4Address().toByteArray()), port };
-  const scope = /^[0-9]+$/.test(zone) ? Number(zone) : 0;
+  if (host.includes('%') && !/^[0-9]{1,9}$/.test(zone)) {
+    throw new ConfigError(where, `zone '${zone}' is not the number of an interface, as in fe80::1%2`);
+  }
+  const scope = Number(zone);
   return { kind: KIND_IPV6, ip: Uint8Array.from(ipv6.toByteArray()), port, scope };
 }
 
 export function unixEndpoint(path: string): Endpoint {
   return { kind: KIND_UNIX, path };
+}
+
+function noHost(text: string, where: string): ConfigError {
+  return new ConfigError(where, `'${text}' has no host; write host:port, [ipv6]:port or /path`);
 }
 
 function needPort(port: string | undefined, text: string, where: string): string {

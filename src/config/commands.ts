@@ -15,7 +15,7 @@ function number(key: keyof Settings, min: number, max: number): Change {
   return (settings, words, where) => ({ ...settings, [key]: parseWhole(one(words, where), where, min, max) });
 }
 
-function flag(key: keyof Settings, value: boolean): Change {
+function flag<Key extends keyof Settings>(key: Key, value: Settings[Key]): Change {
   return (settings, words, where) => {
     if (words.length > 0) throw new ConfigError(where, `takes nothing after it, not '${words.join(' ')}'`);
     return { ...settings, [key]: value };
@@ -42,8 +42,8 @@ const fastclose: Change = (settings, words, where) => {
 };
 
 const COMMANDS: ReadonlyMap<string, Change> = new Map<string, Change>([
-  ['uring', (settings) => ({ ...settings, loop: 'uring' })],
-  ['epoll', (settings) => ({ ...settings, loop: 'epoll' })],
+  ['uring', flag('loop', 'uring')],
+  ['epoll', flag('loop', 'epoll')],
   ['blacklist', number('blacklist', 0, SECONDS_MAX)],
   ['timeout', number('timeout', 1, SECONDS_MAX)],
   ['idle_timeout', number('idleTimeout', 0, SECONDS_MAX)],

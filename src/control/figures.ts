@@ -22,6 +22,7 @@ export interface Figures {
   readonly closedOrderly: number;
   readonly closedAbort: number;
   readonly closedIdle: number;
+  readonly closedStop: number;
   readonly pausedFull: number;
   readonly pausedPending: number;
   readonly pausedDescriptors: number;
@@ -32,6 +33,7 @@ export interface Figures {
   readonly pending: number;
   readonly descriptors: number;
   readonly bigBuffers: number;
+  readonly smallBuffers: number;
   readonly turns: number;
   readonly servers: readonly ServerFigures[];
 }
@@ -64,6 +66,7 @@ export function readFigures(tables: Tables, serverCount: number, nowMs: number):
     closedOrderly: sumLanes(counters.closedOrderly),
     closedAbort: sumLanes(counters.closedAbort),
     closedIdle: sumLanes(counters.closedIdle),
+    closedStop: sumLanes(counters.closedStop),
     pausedFull: sumLanes(counters.pausedFull),
     pausedPending: sumLanes(counters.pausedPending),
     pausedDescriptors: sumLanes(counters.pausedDescriptors),
@@ -73,6 +76,7 @@ export function readFigures(tables: Tables, serverCount: number, nowMs: number):
     pending: sumLanes(gauges.pending),
     descriptors: sumLanes(gauges.descriptors),
     bigBuffers: sumLanes(gauges.bigBuffers),
+    smallBuffers: sumLanes(gauges.smallBuffers),
     turns: sumLanes(counters.turns),
     servers,
   };

@@ -3,7 +3,7 @@
  *
  * @owner main thread.
  */
-import { ENDPOINT_SIZE, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
+import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
 import type { Configuration, Fastclose, ServerConfig } from '../config/model.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
 import {
@@ -99,9 +99,16 @@ function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[]): 
 }
 
 function writeServer(draft: ConfigBank, row: number, server: ServerConfig): void {
-  writeEndpoint(server.endpoint, draft.servers.endpoint, row * ENDPOINT_SIZE);
+  const at = row * ENDPOINT_SIZE;
+  // The unspecified address marks a slot that is not used; connecting to it would reach this very machine.
+  if (isUnspecified(server.endpoint)) draft.servers.endpoint.fill(0, at, at + ENDPOINT_SIZE);
+  else writeEndpoint(server.endpoint, draft.servers.endpoint, at);
   draft.servers.max[row] = server.max;
   draft.servers.hard[row] = server.hard;
   draft.servers.weight[row] = server.weight;
   draft.servers.prio[row] = server.prio;
+}
+
+function isUnspecified(endpoint: Endpoint): boolean {
+  return endpoint.kind !== KIND_UNIX && endpoint.ip.every((byte) => byte === 0);
 }

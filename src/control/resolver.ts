@@ -16,14 +16,15 @@ const PORT_MAX = 65_535;
  * The endpoint an address means; of several addresses of a name, the first.
  *
  * @param where what to name in an error: an option or a line.
+ * @param portMin 0 where the system may choose a free port, else 1.
  * @errors ConfigError when the host or the service is unknown.
  */
-export async function resolveAddress(address: WrittenAddress, where: string): Promise<Endpoint> {
+export async function resolveAddress(address: WrittenAddress, where: string, portMin: 0 | 1): Promise<Endpoint> {
   if ('path' in address) return unixEndpoint(address.path);
-  const port = resolvePort(address.port, where);
-  const literal = literalEndpoint(address.host, port);
+  const port = resolvePort(address.port, where, portMin);
+  const literal = literalEndpoint(address.host, port, where);
   if (literal) return literal;
-  const found = literalEndpoint(await lookUp(address.host, where), port);
+  const found = literalEndpoint(await lookUp(address.host, where), port, where);
   if (!found) throw new ConfigError(where, `the address of host '${address.host}' cannot be read`);
   return found;
 }
@@ -37,14 +38,14 @@ async function lookUp(host: string, where: string): Promise<string> {
   }
 }
 
-/** A port number, or the TCP port of a service name. 0 asks the system for a free port, where that makes sense. */
-function resolvePort(text: string, where: string): number {
-  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= PORT_MAX) return Number(text);
+/** A port number, or the TCP port of a service name. */
+function resolvePort(text: string, where: string, portMin: number): number {
+  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= PORT_MAX && Number(text) >= portMin) return Number(text);
   const port = /^[0-9]/.test(text) ? undefined : servicePort(text);
   if (port === undefined)
     throw new ConfigError(
       where,
-      `port '${text}' is neither a number from 0 to ${PORT_MAX} nor a service in ${SERVICES_FILE}`,
+      `port '${text}' is neither a number from ${portMin} to ${PORT_MAX} nor a service in ${SERVICES_FILE}`,
     );
   return port;
 }

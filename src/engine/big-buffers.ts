@@ -47,8 +47,4 @@ export class BigBuffers {
     for (let i = 0; i < this.free.length - this.lent; i++) trim(this.free[i] as ArenaOffset, BIG_SIZE);
     this.touched = this.lent;
   }
-
-  get hasIdlePages(): boolean {
-    return this.touched > this.lent;
-  }
 }

@@ -129,8 +129,8 @@ function connectFailed(e: EngineState, slot: number, errno: number): void {
   if (isExpired) e.count(e.tables.counters.connectTimedOut, 1);
   // Out of local ports, or a unix socket's backlog is full: the server did nothing wrong, but the next one may do.
   if (isExpired || !(isOurShortage(errno) || errno === EADDRNOTAVAIL || errno === EAGAIN)) punish(e, slot, server);
-  e.count(e.tables.counters.failedOver, 1);
   failOver(e, slot, server);
+  if (e.server[slot] !== NO_SERVER) e.count(e.tables.counters.failedOver, 1);
 }
 
 /** Timer of a connecting connection: retry without a socket, watch the client, or give the server up. */

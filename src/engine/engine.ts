@@ -124,5 +124,6 @@ function report(e: EngineState): void {
   setLane(gauges.pending, e.worker, e.connecting);
   setLane(gauges.descriptors, e.worker, e.descriptors);
   setLane(gauges.bigBuffers, e.worker, e.big.lent);
+  setLane(gauges.smallBuffers, e.worker, e.loop.buffersHeld());
   addTo(counters.turns, e.worker, 1);
 }

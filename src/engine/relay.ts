@@ -28,9 +28,6 @@ import {
   REASON_ORDERLY,
 } from './states.ts';
 
-/** Trimming waits this long after a big buffer came back. */
-const TRIM_MS = 5000;
-
 export function onRecv(e: EngineState, side: number, seq: number, result: number, buffer: number): void {
   assert((e.pending[side] & PENDING_RECV) !== 0 && seq === e.recvSeq[side], 'a receive that completes was submitted');
   e.pending[side] &= ~PENDING_RECV;
@@ -113,7 +110,10 @@ function passed(e: EngineState, source: number): void {
   const isBig = e.bigBuffer[source] !== 0;
   e.dropHeld(source);
   if (isBig) {
-    if (!isFull) returnBig(e, source);
+    if (!isFull) {
+      e.dropBig(source);
+      e.marks[source] &= ~MARK_FULL_READ;
+    }
   } else if (!isFull) {
     e.marks[source] &= ~MARK_FULL_READ;
   } else if ((e.marks[source] & MARK_FULL_READ) === 0) {
@@ -122,12 +122,6 @@ function passed(e: EngineState, source: number): void {
     e.bigBuffer[source] = e.big.take();
   }
   if ((e.marks[source ^ 1] & MARK_DEAF) === 0) submitRecv(e, source);
-}
-
-function returnBig(e: EngineState, source: number): void {
-  e.dropBig(source);
-  e.marks[source] &= ~MARK_FULL_READ;
-  if (!e.wheel.isSet(e.timerTrim)) e.wheel.set(e.timerTrim, e.nowMs + TRIM_MS);
 }
 
 /** The stream of `source` has ended and all of it was sent: the other side is told. */

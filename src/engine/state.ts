@@ -29,6 +29,8 @@ export interface EngineOptions {
 
 /** Timer keys beyond the connections. */
 const TIMERS_EXTRA = 2;
+/** Pages of big buffers are given back this long after one came back. */
+const TRIM_MS = 5000;
 
 export class EngineState {
   readonly loop: Loop;
@@ -221,5 +223,6 @@ export class EngineState {
     if (big === 0) return;
     this.bigBuffer[side] = 0;
     this.big.give(big as ArenaOffset);
+    if (!this.wheel.isSet(this.timerTrim)) this.wheel.set(this.timerTrim, this.nowMs + TRIM_MS);
   }
 }
