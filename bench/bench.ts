@@ -22,41 +22,56 @@ export interface Bench {
   readonly progress: (text: string) => void;
 }
 
-/** One row of the benchmark. `once` rows do not depend on the placement. */
+/**
+ * One row of the benchmark. `once` rows do not depend on the placement and run in the first one;
+ * `pin` rows need to know where everybody is.
+ */
 export interface RowDefinition {
-  readonly placements: 'each' | 'once';
+  readonly placements: 'each' | 'once' | 'pin';
   run(bench: Bench): Promise<RowResult>;
 }
 
 /** Time for the last connections of a run to be closed on the bill of that run. */
 const AFTERMATH_MS = 50;
 
+/** How one row measures one contender. */
+export interface Rounds<T> {
+  readonly rounds: number;
+  /** Unmeasured: warms up, proves content. The returned errors count as errors of round 1. */
+  readonly prepare?: (contender: T) => Promise<readonly string[]>;
+  readonly measure: (contender: T, round: number) => Promise<Sample>;
+}
+
 /**
  * Measures every contender once per round, each other round in reversed order, so that slow drift
- * and what a neighbour leaves behind hit all alike. A measurement that throws becomes a sample with
- * an error.
+ * and what a neighbour leaves behind hit all alike. Whatever throws becomes an error of a sample.
  */
 export async function interleave<T extends Contender>(
   contenders: readonly T[],
-  rounds: number,
-  measure: (contender: T, round: number) => Promise<Sample>,
+  { rounds, prepare, measure }: Rounds<T>,
   progress: (text: string) => void,
 ): Promise<Record<string, Sample[]>> {
   const samples: Record<string, Sample[]> = {};
-  for (const { id } of contenders) samples[id] = [];
+  const early = new Map<string, readonly string[]>();
+  for (const contender of contenders) {
+    samples[contender.id] = [];
+    early.set(contender.id, (await prepare?.(contender).catch((error) => failed(error).errors)) ?? []);
+  }
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? contenders : [...contenders].reverse();
     for (const contender of order) {
-      const sample = await measure(contender, round).catch(failed);
-      samples[contender.id]?.push(sample);
-      if (sample.errors.length > 0) progress(`  ${contender.label}: ${sample.errors.join('; ')}`);
+      const { metrics, errors: own } = await measure(contender, round).catch(failed);
+      const errors = round === 0 ? [...(early.get(contender.id) ?? []), ...own] : own;
+      samples[contender.id]?.push({ metrics, errors });
+      if (errors.length > 0) progress(`  ${contender.label}: ${errors.join('; ')}`);
     }
     progress(`  round ${round + 1} of ${rounds}`);
   }
   return samples;
 }
 
-function failed(error: unknown): Sample {
+/** The sample of a measurement that threw. */
+export function failed(error: unknown): Sample {
   return { metrics: {}, errors: [error instanceof Error ? error.message : String(error)] };
 }
 

@@ -51,8 +51,9 @@ function cell(result: RowResult, id: string, metric: Metric): string {
  */
 export function describeRow(result: RowResult, contenders: readonly Named[]): string {
   const present = contenders.filter(({ id }) => result.samples[id] !== undefined);
+  const { primary } = result;
   const references = present.filter(({ kind, id }) => {
-    return (kind === 'peer' || kind === 'before') && series(result, id, result.primary);
+    return (kind === 'peer' || kind === 'before') && primary !== null && series(result, id, primary);
   });
   const rounds = Math.max(...present.map(({ id }) => result.samples[id]?.length ?? 0));
   const body = present.map(({ id, label }) => {
@@ -61,7 +62,8 @@ export function describeRow(result: RowResult, contenders: readonly Named[]): st
       invalid ? `${label} **INVALID**` : label,
       ...result.metrics.map((metric) => cell(result, id, metric)),
       ...references.map((reference) => {
-        const ratio = reference.id === id ? undefined : compare(result, result.primary, id, reference.id);
+        if (primary === null || reference.id === id) return '-';
+        const ratio = compare(result, primary, id, reference.id);
         return ratio === undefined ? '-' : ratioText(ratio, 2);
       }),
     ];

@@ -13,8 +13,9 @@ import {
   type RunningContender,
 } from './contenders.ts';
 import { readEnvironment, type Environment } from './environment.ts';
+import { watchInterference } from './interference.ts';
 import { errorsOf, judge } from './judge.ts';
-import { parseOptions, USAGE, type Options } from './options.ts';
+import { parseOptions, USAGE, type Options, type RowName } from './options.ts';
 import { startOrigin, writeBulkFile, type BulkFile } from './origin.ts';
 import { isInstalled } from './processes.ts';
 import { describeEnvironment, describeRow, describeTargets, type Named } from './report.ts';
@@ -69,17 +70,29 @@ function pinning(placement: Placement, cpu: number): Pick<Bench, 'prefix' | 'apa
   };
 }
 
+function runsIn(row: RowName, placement: Placement, options: Options): boolean {
+  if (placement === 'free' && !options.freeRows.includes(row)) return false;
+  const where = rows[row].placements;
+  if (where === 'each') return true;
+  if (where === 'once') return placement === options.placements[0];
+  if (!options.placements.includes('pin')) progress(`${row} runs in the PIN placement only`);
+  return placement === 'pin';
+}
+
+/** Where finished rows go, and rows that could not be run at all. */
+interface Sink {
+  readonly result: (result: RowResult) => void;
+  readonly failure: (message: string) => void;
+}
+
 async function runPlacement(
   placement: Placement,
   options: Options,
   definitions: readonly ContenderDefinition[],
   bulk: BulkFile,
-  onResult: (result: RowResult) => void,
+  sink: Sink,
 ): Promise<void> {
-  const first = placement === options.placements[0];
-  const chosen = options.rows.filter(
-    (row) => (first || rows[row].placements === 'each') && (placement === 'pin' || options.freeRows.includes(row)),
-  );
+  const chosen = options.rows.filter((row) => runsIn(row, placement, options));
   if (chosen.length === 0) return;
   const pins = pinning(placement, options.cpu);
   const origin = await startOrigin(bulk, pins.prefix);
@@ -92,7 +105,12 @@ async function runPlacement(
     const bench: Bench = { options, placement, ...pins, origin, definitions, fleet, progress };
     for (const row of chosen) {
       progress(`${row} ${placement.toUpperCase()}`);
-      onResult(await rows[row].run(bench));
+      try {
+        const { result, sentence } = await watchInterference(() => rows[row].run(bench));
+        sink.result({ ...result, notes: [...result.notes, sentence] });
+      } catch (error) {
+        sink.failure(`${row} ${placement.toUpperCase()} was not measured: ${describeError(error)}`);
+      }
     }
   } finally {
     await Promise.all(fleet.map((contender) => contender.stop()));
@@ -120,32 +138,38 @@ async function main(argv: readonly string[]): Promise<number> {
   const results: RowResult[] = [];
   process.stdout.write(`${describeEnvironment(environment)}\n`);
   const bulk = writeBulkFile(options.bulkBytes);
-  for (const placement of options.placements) {
-    await runPlacement(placement, options, definitions, bulk, (result) => {
+  const failures: string[] = [];
+  const sink: Sink = {
+    result: (result) => {
       results.push(result);
       process.stdout.write(`${describeRow(result, named)}\n`);
       save(file, environment, options, results);
-    });
+    },
+    failure: (message) => {
+      failures.push(message);
+      process.stdout.write(`INVALID: ${message}\n\n`);
+    },
+  };
+  for (const placement of options.placements) {
+    await runPlacement(placement, options, definitions, bulk, sink);
   }
   if (!options.smoke) process.stdout.write(describeTargets(results));
-  const invalid = results.filter(({ samples }) => {
-    return Object.values(samples).some((all) => all.some(({ errors }) => errors.length > 0));
-  });
-  for (const result of invalid) {
+  for (const result of results) {
     const who = named.filter(({ id }) => errorsOf(result, id).length > 0).map(({ id }) => id);
-    progress(`INVALID: ${result.row} ${result.placement.toUpperCase()}: ${who.join(', ')}`);
+    if (who.length > 0) failures.push(`${result.row} ${result.placement.toUpperCase()}: ${who.join(', ')}`);
   }
-  return invalid.length > 0 ? 1 : 0;
+  for (const failure of failures) progress(`INVALID: ${failure}`);
+  return failures.length > 0 ? 1 : 0;
+}
+
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message} (${describeError(error.cause)})`;
 }
 
 try {
   process.exit(await main(process.argv.slice(2)));
 } catch (error) {
-  progress(error instanceof Error ? describeError(error) : String(error));
+  progress(describeError(error));
   process.exit(1);
-}
-
-function describeError(error: Error): string {
-  const { cause } = error;
-  return cause instanceof Error ? `${error.message} (${describeError(cause)})` : error.message;
 }

@@ -36,8 +36,8 @@ export interface RowResult {
   readonly title: string;
   readonly placement: Placement;
   readonly metrics: readonly Metric[];
-  /** Key of the metric that is compared between contenders; lower is better. */
-  readonly primary: string;
+  /** Key of the metric that is compared between contenders, lower is better; null: none is. */
+  readonly primary: string | null;
   /** Conditions of this run that a reader needs, one sentence each. */
   readonly notes: readonly string[];
   readonly samples: Readonly<Record<string, readonly Sample[]>>;

@@ -12,13 +12,10 @@ export function bulkRow(row: string, streams: number): RowDefinition {
     placements: 'each',
     run: async (bench: Bench): Promise<RowResult> => {
       const { options, origin, fleet } = bench;
-      const corrupt = new Map<string, string>();
-      for (const contender of fleet) {
+      const prepare = async (contender: Contender): Promise<string[]> => {
         const { digest, bytes } = await hashBody(contender.port, '/big');
-        if (digest !== origin.bulkDigest) {
-          corrupt.set(contender.id, `wrong content: ${bytes} bytes with SHA-256 ${digest}`);
-        }
-      }
+        return digest === origin.bulkDigest ? [] : [`wrong content: ${bytes} bytes, SHA-256 ${digest}`];
+      };
       const measure = async (contender: Contender): Promise<Sample> => {
         const run = await withCpu(contender, () =>
           transferBulk({
@@ -30,13 +27,12 @@ export function bulkRow(row: string, streams: number): RowDefinition {
           }),
         );
         const gigabytes = run.result.bytes / GIGABYTE;
-        const wrong = corrupt.get(contender.id);
         return {
           metrics: {
             ...costMetrics(run.cpu, gigabytes, NS_PER_MS),
             rate: gigabytes / run.result.seconds,
           },
-          errors: [...run.result.errors, ...(wrong === undefined ? [] : [wrong])],
+          errors: run.result.errors,
         };
       };
       return {
@@ -50,7 +46,7 @@ export function bulkRow(row: string, streams: number): RowDefinition {
           { key: 'rate', label: 'GB/s', digits: 2 },
         ],
         notes: ['1 GB is 2^30 bytes.'],
-        samples: await interleave(fleet, options.rounds, measure, bench.progress),
+        samples: await interleave(fleet, { rounds: options.rounds, prepare, measure }, bench.progress),
       };
     },
   };

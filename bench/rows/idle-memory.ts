@@ -55,12 +55,13 @@ export const idleMemoryRow: RowDefinition = {
       port: 0,
       pid: undefined,
     }));
+    const measure = (definition: ContenderDefinition): Promise<Sample> => measureOne(bench, definition);
     const rounds = Math.min(ROUNDS_MAX, bench.options.rounds);
     return {
       row: 'idle-memory',
       title: `Memory, room for ${ROOM} connections`,
       placement: bench.placement,
-      primary: 'all',
+      primary: null,
       metrics: [
         { key: 'base', label: 'base MB', digits: 1 },
         { key: 'first', label: `KB/connection, 0 to ${few}`, digits: 2 },
@@ -72,7 +73,7 @@ export const idleMemoryRow: RowDefinition = {
         'Resident memory of the whole process tree; buffers in the kernel are not part of it.',
         'Each connection made one small request before it fell idle.',
       ],
-      samples: await interleave(contenders, rounds, (one) => measureOne(bench, one), bench.progress),
+      samples: await interleave(contenders, { rounds, measure }, bench.progress),
     };
   },
 };

@@ -21,9 +21,8 @@ export function requestRow(row: string, connections: number, close: boolean): Ro
           responseBytes: close ? origin.closeBytes : origin.keepAliveBytes,
           prefix: bench.prefix,
         });
-      if (options.warmSeconds > 0) {
-        for (const contender of fleet) await offer(contender, options.warmSeconds);
-      }
+      const prepare = async (contender: Contender): Promise<readonly string[]> =>
+        options.warmSeconds > 0 ? (await offer(contender, options.warmSeconds)).errors : [];
       const measure = async (contender: Contender): Promise<Sample> => {
         const run = await withCpu(contender, () => offer(contender, options.seconds));
         const { requests, seconds, percentiles, errors } = run.result;
@@ -47,7 +46,7 @@ export function requestRow(row: string, connections: number, close: boolean): Ro
           { key: 'p999', label: 'p99.9 us', digits: 0 },
         ],
         notes: [],
-        samples: await interleave(fleet, options.rounds, measure, bench.progress),
+        samples: await interleave(fleet, { rounds: options.rounds, prepare, measure }, bench.progress),
       };
     },
   };
