@@ -10,7 +10,7 @@ import { DEFAULT_SETTINGS, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
 import { readFigures, type Figures } from '../control/figures.ts';
 import { nowUs } from '../linux/clock.ts';
-import { createHost } from '../linux/host.ts';
+import { openHost } from '../linux/open-host.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 const SERVER = fileURLToPath(new URL('./demo-server.js', import.meta.url));
@@ -41,7 +41,7 @@ try {
 
 async function main(): Promise<void> {
   const servers = await Promise.all(NAMES.map(async (name) => startServer(name)));
-  const balancer = await Balancer.start(createHost(), configurationFor(servers), false, WORKER);
+  const balancer = await Balancer.start(openHost(), configurationFor(servers), false, WORKER);
   introduce(balancer, servers);
   for (const server of servers) watch(server);
   const ticker = setInterval(tell(balancer, servers), 1000);

@@ -8,7 +8,7 @@ import type { WrittenServer } from '../config/address.ts';
 import { Balancer } from '../control/balancer.ts';
 import { watchPauses } from '../control/pauses.ts';
 import { resolveAddress } from '../control/resolver.ts';
-import { createHost } from '../linux/host.ts';
+import { openHost } from '../linux/open-host.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 
@@ -41,9 +41,9 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(line: CommandLine): Promise<number> {
   const configuration = await resolve(line);
-  const balancer = await Balancer.start(createHost(), configuration, line.isLimitGiven, WORKER);
+  const balancer = await Balancer.start(openHost(), configuration, line.isLimitGiven, WORKER);
   const { kind, reason } = balancer.supervisor.ready;
-  say(`listening on ${balancer.address}, loop ${kind}${reason === undefined ? '' : ` (${reason})`}`);
+  say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
   const pauses = watchPauses(balancer, say);
   const failure = await Promise.race([balancer.supervisor.ended, stopSignal()]);
   clearInterval(pauses);

@@ -5,6 +5,7 @@ import { createEngine } from '../engine/engine.ts';
 import type { WorkerReady, WorkerStart } from '../control/worker-thread.ts';
 import { nowUs } from '../linux/clock.ts';
 import { openLoop } from '../linux/open-loop.ts';
+import type { Loop } from '../loop/loop.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
 import { openTables } from '../table/tables.ts';
@@ -17,7 +18,6 @@ const SMALL_EXTRA = 1024;
 const SMALL_MAX = 196_608;
 
 const start = workerData as WorkerStart;
-const tables = openTables(start.memory);
 const { loop, reason } = openLoop(start.loop, {
   wakeFd: start.wakeFd,
   sidesMax: start.slotCount * 2,
@@ -25,17 +25,20 @@ const { loop, reason } = openLoop(start.loop, {
   smallCount: Math.min(start.slotCount * 2 + SMALL_EXTRA, SMALL_MAX),
   bigLength: BIG_BUFFERS * BIG_SIZE,
 });
-const { turn } = createEngine({
-  loop,
-  tables,
-  worker: start.worker,
-  slotFirst: start.slotFirst,
-  slotCount: start.slotCount,
-  nowMs: nowUs() / 1000,
-});
-registerWorker(tables, start.worker);
-const ready: WorkerReady = { kind: loop.kind, reason };
-parentPort?.postMessage(ready);
-loop.run(turn);
-unregisterWorker(tables, start.worker);
-loop.destroy();
+if (loop === undefined) report({ kind: 'none', reason });
+else serve(loop);
+
+function serve(loop: Loop): void {
+  const { memory, worker, slotFirst, slotCount } = start;
+  const tables = openTables(memory);
+  const { turn } = createEngine({ loop, tables, worker, slotFirst, slotCount, nowMs: nowUs() / 1000 });
+  registerWorker(tables, worker);
+  report({ kind: loop.kind, reason });
+  loop.run(turn);
+  unregisterWorker(tables, worker);
+  loop.destroy();
+}
+
+function report(ready: WorkerReady): void {
+  parentPort?.postMessage(ready);
+}

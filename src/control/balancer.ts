@@ -3,15 +3,18 @@
  *
  * @owner main thread.
  */
-import { endpointText, ENDPOINT_SIZE, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
+import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
+import { SIDES_MAX } from '../table/limits.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { publish, type OpenListener } from './publisher.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Descriptors that are not for connections: Node's own, the loop's, listeners, files. */
 export const DESCRIPTOR_RESERVE = 48;
+/** More than this no table can use. */
+const DESCRIPTORS_MAX = SIDES_MAX;
 
 export class Balancer {
   readonly tables: Tables;
@@ -38,7 +41,7 @@ export class Balancer {
    * Opens the listener, then starts the worker: when this returns, clients are served.
    *
    * @param isLimitGiven whether a person asked for `conn_max`; if not, it shrinks to what the machine allows.
-   * @errors ConfigError for what the person can mend; HostError of the listener.
+   * @errors ConfigError for what the person can mend.
    */
   static async start(
     host: Host,
@@ -49,8 +52,7 @@ export class Balancer {
     const { connMax, descriptorMax } = fitToDescriptors(host, configuration.settings.connMax, isLimitGiven);
     const fitted = { ...configuration, settings: { ...configuration.settings, connMax } };
     const { settings } = fitted;
-    const fd = host.listen(fitted.listen, { backlog: settings.backlog, noDelay: settings.tcpNodelay, keepAlive: true });
-    const listeners = [{ fd, endpoint: host.localEndpoint(fd, fitted.listen) }];
+    const listeners = [openListener(host, fitted)];
     const tables = openTables(createTables());
     publish(tables, fitted, listeners, { descriptorMax });
     const supervisor = await Supervisor.start(workerScript, host, tables, {
@@ -64,7 +66,7 @@ export class Balancer {
 
   /** Where clients connect to, as text. */
   get address(): string {
-    return this.listeners.map(({ endpoint }) => textOf(endpoint)).join(', ');
+    return this.listeners.map(({ endpoint }) => endpointText(endpoint, 0)).join(', ');
   }
 
   /** Ends all connections and the worker, closes listeners and removes our sockets from the file system. */
@@ -72,17 +74,23 @@ export class Balancer {
     const isStopped = await this.supervisor.stop();
     for (const { fd, endpoint } of this.listeners) {
       this.host.close(fd);
-      if (endpoint.kind === KIND_UNIX) this.host.unlinkOwn(endpoint.path);
+      if (endpoint[ENDPOINT_KIND] === KIND_UNIX) this.host.unlinkOwn(endpointText(endpoint, 0));
     }
     return isStopped;
   }
 }
 
-/** The address as a person would write it. */
-export function textOf(endpoint: Endpoint): string {
-  const bytes = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, bytes, 0);
-  return endpointText(bytes, 0);
+function openListener(host: Host, { listen, settings }: Configuration): OpenListener {
+  const wanted = new Uint8Array(ENDPOINT_SIZE);
+  writeEndpoint(listen, wanted, 0);
+  const { fd, error } = host.listen(wanted, {
+    backlog: settings.backlog,
+    noDelay: settings.tcpNodelay,
+    keepAlive: true,
+  });
+  if (error)
+    throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`);
+  return { fd, endpoint: listen.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
 }
 
 /** Raises the descriptor limit to what the connections need, or says what is missing. */
@@ -96,5 +104,6 @@ function fitToDescriptors(host: Host, connMax: number, isGiven: boolean): { conn
       `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed}), or allow at most ${Math.max(0, possible)} connections (-x)`,
     );
   }
-  return { connMax: Math.min(connMax, possible), descriptorMax: limit - DESCRIPTOR_RESERVE };
+  const descriptorMax = Math.min(limit - DESCRIPTOR_RESERVE, DESCRIPTORS_MAX);
+  return { connMax: Math.min(connMax, possible), descriptorMax };
 }

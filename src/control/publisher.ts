@@ -3,6 +3,7 @@
  *
  * @owner main thread.
  */
+import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
 import type { Configuration, Fastclose, ServerConfig } from '../config/model.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
@@ -29,8 +30,9 @@ const FASTCLOSE: Readonly<Record<Fastclose, number>> = {
 
 /** A listening socket that stands. */
 export interface OpenListener {
-  readonly fd: number;
-  readonly endpoint: Endpoint;
+  readonly fd: Fd;
+  /** Where it really listens: ENDPOINT_SIZE bytes. */
+  readonly endpoint: Uint8Array;
 }
 
 /** Limits that main has found out about the machine. */
@@ -94,7 +96,7 @@ function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[]): 
   listeners.forEach(({ fd, endpoint }, row) => {
     draft.listeners.fd[row] = fd;
     draft.listeners.farm[row] = 0;
-    writeEndpoint(endpoint, draft.listeners.endpoint, row * ENDPOINT_SIZE);
+    draft.listeners.endpoint.set(endpoint, row * ENDPOINT_SIZE);
   });
 }
 

@@ -5,6 +5,8 @@
  * @owner main thread.
  */
 import { Worker } from 'node:worker_threads';
+import { errnoName } from '../base/errno.ts';
+import { ConfigError } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
 import { requestStop, STOP_ABORT } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
@@ -42,7 +44,7 @@ export class Supervisor {
    * Starts the worker thread and waits until its loop stands.
    *
    * @param script the worker's composition root.
-   * @errors the error that kept the worker from starting.
+   * @errors ConfigError when the loop asked for cannot be had here; else the error that kept the worker from starting.
    */
   static async start(
     script: URL,
@@ -51,6 +53,7 @@ export class Supervisor {
     start: Omit<WorkerStart, 'memory' | 'wakeFd'>,
   ): Promise<Supervisor> {
     const wakeFd = host.createWake();
+    if (wakeFd < 0) throw new Error(`cannot create the worker's wake-up (${errnoName(wakeFd)})`);
     const workerData: WorkerStart = { ...start, memory: tables.memory, wakeFd };
     const thread = new Worker(script, { workerData, resourceLimits: RESOURCE_LIMITS });
     const ended = new Promise<Error | undefined>((resolve) => {
@@ -62,6 +65,7 @@ export class Supervisor {
       new Promise<WorkerReady>((resolve) => thread.once('message', resolve)),
       ended.then((error) => Promise.reject(error ?? new Error('the worker ended before it was ready'))),
     ]);
+    if (ready.kind === 'none') throw new ConfigError('loop', ready.reason);
     return new Supervisor(host, tables, wakeFd, ready, ended);
   }
 

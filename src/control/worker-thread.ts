@@ -10,9 +10,9 @@ export interface WorkerStart {
   readonly wakeFd: number;
 }
 
-/** Sent by a worker thread once, when its loop stands. */
+/** Sent by a worker thread once, when its loop stands, or when there is none. */
 export interface WorkerReady {
-  readonly kind: 'uring' | 'epoll' | 'node' | 'sim';
-  /** Why it is not the loop that would be best, when it is not. */
-  readonly reason: string | undefined;
+  readonly kind: 'uring' | 'epoll' | 'node' | 'sim' | 'none';
+  /** Why it is not the loop that would be best, or none; empty when it is. */
+  readonly reason: string;
 }
