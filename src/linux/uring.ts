@@ -25,7 +25,6 @@ import { POLLIN } from './uring/kernel.ts';
 import {
   CANCEL_ASKED,
   DRAINED,
-  PARKED,
   QUEUED,
   SIDE_FD,
   SIDE_FLAGS,
@@ -143,7 +142,7 @@ export class UringLoop implements Loop {
 
   watch(side: SideSlot, seq: number, fd: Fd): void {
     this.sides.begin(OP_WATCH, side, seq, fd);
-    this.submitter.poll(OP_WATCH, side, seq, fd, 0);
+    this.submitter.watch(side, seq, fd);
   }
 
   cancel(op: number, slot: number, seq: number): void {
@@ -156,9 +155,6 @@ export class UringLoop implements Loop {
     const flags = this.words[at + SIDE_FLAGS];
     if (op === OP_RECV && (flags & STARVED) !== 0) {
       this.starved.remove(slot);
-      this.finishLocally(op, slot, seq, at, -ECANCELED);
-    } else if (op === OP_WATCH && (flags & PARKED) !== 0) {
-      this.words[at + SIDE_FLAGS] = flags & ~PARKED;
       this.finishLocally(op, slot, seq, at, -ECANCELED);
     } else if (op === OP_CONNECT && (flags & QUEUED) !== 0) {
       this.connector.remove(slot);

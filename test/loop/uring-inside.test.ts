@@ -5,7 +5,6 @@ import type { ArenaOffset } from '../../src/base/brand.ts';
 import { ECANCELED, ECONNRESET, EPIPE } from '../../src/base/errno.ts';
 import { loadFfi } from '../../src/ffi/load.ts';
 import { openUring, type UringLoop, type UringOptions } from '../../src/linux/uring.ts';
-import { probeUring } from '../../src/linux/uring/probe.ts';
 import { OP_RECV, OP_SEND, OP_WATCH } from '../../src/loop/loop.ts';
 import {
   check,
@@ -17,10 +16,10 @@ import {
   type Script,
   Stage,
 } from '../../src/loop/conformance/script.suite.ts';
+import { needs } from '../support/skip.ts';
 import { RealNet } from './real-net.ts';
 
 const { ffi } = loadFfi();
-const reason = ffi === undefined ? 'no native calls' : probeUring(ffi);
 
 interface Setting extends UringOptions {
   readonly smallCount?: number;
@@ -45,7 +44,7 @@ function inLoop(setting: Setting, script: (stage: Stage, loop: UringLoop) => Scr
 }
 
 function kernelTest(name: string, setting: Setting, script: (stage: Stage, loop: UringLoop) => Script): void {
-  test.skipIf(reason !== '')(name, () => inLoop(setting, script));
+  test(name, () => inLoop(setting, script));
 }
 
 /** Echoes `bytes` once on every pair at the same time, through small buffers. */
@@ -78,144 +77,149 @@ function* echoAll(stage: Stage, pairs: readonly Pair[], bytes: Uint8Array): Scri
   }
 }
 
-for (const [name, setting] of [
-  ['rings and batches that are far too small', { submissions: 4, completions: 8, batch: 3 }],
-  ['one buffer in the window', { window: 1 }],
-  ['fewer buffers than sides', { smallCount: 3 }],
-  ['all of these', { submissions: 2, completions: 2, batch: 2, window: 2, smallCount: 3 }],
-] as const) {
-  kernelTest(`forty echoes at once come through ${name}`, setting, function* (stage, loop) {
-    const pairs: Pair[] = [];
-    for (let i = 0; i < 40; i++) pairs.push(yield* stage.accepted());
-    for (let round = 0; round < 5; round++) yield* echoAll(stage, pairs, pattern(1000 + round));
-    check('smallCount' in setting || 'window' in setting ? loop.counters.starved > 0 : true, 'the test starves');
-    check('completions' in setting ? loop.counters.overflows > 0 : true, 'the test overflows');
-  });
-}
-
-kernelTest(
-  'a starved receive sleeps, can be cancelled and goes on when a buffer comes back',
-  { smallCount: 1 },
-  function* (stage, loop) {
-    const first = yield* stage.accepted();
-    const second = yield* stage.accepted();
-    first.peer.write(pattern(10));
-    second.peer.write(pattern(20));
-    const held = yield* stage.next(OP_RECV, first.side, stage.recv(first.side, first.fd));
-    const cancelled = stage.recv(second.side, second.fd);
-    yield* stage.rest(5000);
-    const before = loop.counters.enters;
-    yield* stage.rest(100_000);
-    check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times while starved`);
-    loop.cancel(OP_RECV, second.side, cancelled);
-    equal((yield* stage.next(OP_RECV, second.side, cancelled)).result, -ECANCELED, 'cancelled');
-    const waiting = stage.recv(second.side, second.fd);
-    yield* stage.rest(5000);
-    loop.release(held.buffer as ArenaOffset);
-    equalBytes((yield* stage.received(second.side, waiting)).bytes, pattern(20), 'received');
-  },
-);
-
-kernelTest('a buffer given back twice, or something that is none, is found at once', {}, function* (stage, loop) {
-  const { side, fd, peer } = yield* stage.accepted();
-  peer.write(pattern(1));
-  const done = yield* stage.next(OP_RECV, side, stage.recv(side, fd));
-  expect(() => loop.release((done.buffer + 1) as ArenaOffset)).toThrow('small buffer');
-  expect(() => loop.release(0 as ArenaOffset)).toThrow('small buffer');
-  loop.release(done.buffer as ArenaOffset);
-});
-
-kernelTest('an abort that a send was told of is no orderly end for the receive after it', {}, function* (stage, loop) {
-  const { side, fd, peer } = yield* stage.accepted(KIND_IPV4, { receiveBuffer: 4096 });
-  const send = stage.send(side, fd, loop.bigOffset, 8 << 20);
-  yield* stage.rest(20_000);
-  peer.reset();
-  const sent = yield* stage.next(OP_SEND, side, send);
-  check(sent.result === -ECONNRESET || sent.result === -EPIPE, `send gave ${sent.result}`);
-  const received = yield* stage.received(side, stage.recv(side, fd));
-  check(received.result < 0, `receive gave ${received.result}`);
-});
-
-kernelTest('watch and receive in flight both learn of an abort', {}, function* (stage) {
-  for (let i = 0; i < 20; i++) {
-    const { side, fd, peer } = yield* stage.accepted();
-    const first = i % 2 === 0 ? stage.watch(side, fd) : stage.recv(side, fd);
-    const second = i % 2 === 0 ? stage.recv(side, fd) : stage.watch(side, fd);
-    yield* stage.rest(500);
-    peer.reset();
-    const ops = i % 2 === 0 ? [OP_WATCH, OP_RECV] : [OP_RECV, OP_WATCH];
-    equal((yield* stage.next(ops[0]!, side, first)).result, -ECONNRESET, 'first');
-    equal((yield* stage.next(ops[1]!, side, second)).result, -ECONNRESET, 'second');
+needs({ linux: true, uring: true }, 'uring, inside', () => {
+  for (const [name, setting] of [
+    ['rings and batches that are far too small', { submissions: 4, completions: 8, batch: 3 }],
+    ['one buffer in the window', { window: 1 }],
+    ['fewer buffers than sides', { smallCount: 3 }],
+    ['all of these', { submissions: 2, completions: 2, batch: 2, window: 2, smallCount: 3 }],
+  ] as const) {
+    kernelTest(`forty echoes at once come through ${name}`, setting, function* (stage, loop) {
+      const pairs: Pair[] = [];
+      for (let i = 0; i < 40; i++) pairs.push(yield* stage.accepted());
+      for (let round = 0; round < 5; round++) yield* echoAll(stage, pairs, pattern(1000 + round));
+      check('smallCount' in setting || 'window' in setting ? loop.counters.starved > 0 : true, 'the test starves');
+      check('completions' in setting ? loop.counters.overflows > 0 : true, 'the test overflows');
+    });
   }
-});
 
-for (const [name, kind] of [
-  ['TCP', KIND_IPV4],
-  ['unix', KIND_UNIX],
-] as const) {
   kernelTest(
-    `a watch of a ${name} socket that ended in order sleeps and can be cancelled`,
-    {},
+    'a starved receive sleeps, can be cancelled and goes on when a buffer comes back',
+    { smallCount: 1 },
     function* (stage, loop) {
-      const { side, fd, peer } = yield* stage.accepted(kind);
-      const seq = stage.watch(side, fd);
-      peer.shutdown();
-      equal((yield* stage.received(side, stage.recv(side, fd))).result, 0, 'end of stream');
-      equal(loop.shutdown(fd), 0, 'shutdown');
-      yield* stage.rest(5000);
-      peer.close();
+      const first = yield* stage.accepted();
+      const second = yield* stage.accepted();
+      first.peer.write(pattern(10));
+      second.peer.write(pattern(20));
+      const held = yield* stage.next(OP_RECV, first.side, stage.recv(first.side, first.fd));
+      const cancelled = stage.recv(second.side, second.fd);
       yield* stage.rest(5000);
       const before = loop.counters.enters;
       yield* stage.rest(100_000);
-      check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times`);
-      loop.cancel(OP_WATCH, side, seq);
-      equal((yield* stage.next(OP_WATCH, side, seq)).result, -ECANCELED, 'cancelled');
+      check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times while starved`);
+      loop.cancel(OP_RECV, second.side, cancelled);
+      equal((yield* stage.next(OP_RECV, second.side, cancelled)).result, -ECANCELED, 'cancelled');
+      const waiting = stage.recv(second.side, second.fd);
+      yield* stage.rest(5000);
+      loop.release(held.buffer as ArenaOffset);
+      equalBytes((yield* stage.received(second.side, waiting)).bytes, pattern(20), 'received');
     },
   );
-}
 
-kernelTest('a send that is cancelled after a part was taken ends as cancelled', {}, function* (stage, loop) {
-  const { side, fd, peer } = yield* stage.accepted(KIND_IPV4, { receiveBuffer: 4096 });
-  const seq = stage.send(side, fd, loop.bigOffset, 8 << 20);
-  yield* stage.rest(10_000);
-  check(peer.read(1000) instanceof Uint8Array, 'a part has arrived');
-  loop.cancel(OP_SEND, side, seq);
-  equal((yield* stage.next(OP_SEND, side, seq)).result, -ECANCELED, 'cancelled');
-});
+  kernelTest('a buffer given back twice, or something that is none, is found at once', {}, function* (stage, loop) {
+    const { side, fd, peer } = yield* stage.accepted();
+    peer.write(pattern(1));
+    const done = yield* stage.next(OP_RECV, side, stage.recv(side, fd));
+    expect(() => loop.release((done.buffer + 1) as ArenaOffset)).toThrow('small buffer');
+    expect(() => loop.release(0 as ArenaOffset)).toThrow('small buffer');
+    loop.release(done.buffer as ArenaOffset);
+  });
 
-kernelTest('an idle loop with everything armed does not run', {}, function* (stage, loop) {
-  const listener = stage.net.listen(KIND_IPV4);
-  stage.accept(stage.nextListener(), listener.fd, 4);
-  for (let i = 0; i < 20; i++) {
-    const { side, fd } = yield* stage.accepted();
-    stage.recv(side, fd);
-    stage.watch(side, fd);
+  kernelTest(
+    'an abort that a send was told of is no orderly end for the receive after it',
+    {},
+    function* (stage, loop) {
+      const { side, fd, peer } = yield* stage.accepted(KIND_IPV4, { receiveBuffer: 4096 });
+      const send = stage.send(side, fd, loop.bigOffset, 8 << 20);
+      yield* stage.rest(20_000);
+      peer.reset();
+      const sent = yield* stage.next(OP_SEND, side, send);
+      check(sent.result === -ECONNRESET || sent.result === -EPIPE, `send gave ${sent.result}`);
+      const received = yield* stage.received(side, stage.recv(side, fd));
+      check(received.result < 0, `receive gave ${received.result}`);
+    },
+  );
+
+  kernelTest('watch and receive in flight both learn of an abort', {}, function* (stage) {
+    for (let i = 0; i < 20; i++) {
+      const { side, fd, peer } = yield* stage.accepted();
+      const first = i % 2 === 0 ? stage.watch(side, fd) : stage.recv(side, fd);
+      const second = i % 2 === 0 ? stage.recv(side, fd) : stage.watch(side, fd);
+      yield* stage.rest(500);
+      peer.reset();
+      const ops = i % 2 === 0 ? [OP_WATCH, OP_RECV] : [OP_RECV, OP_WATCH];
+      equal((yield* stage.next(ops[0]!, side, first)).result, -ECONNRESET, 'first');
+      equal((yield* stage.next(ops[1]!, side, second)).result, -ECONNRESET, 'second');
+    }
+  });
+
+  for (const [name, kind] of [
+    ['TCP', KIND_IPV4],
+    ['unix', KIND_UNIX],
+  ] as const) {
+    kernelTest(
+      `a watch of a ${name} socket that ended in order sleeps and can be cancelled`,
+      {},
+      function* (stage, loop) {
+        const { side, fd, peer } = yield* stage.accepted(kind);
+        const seq = stage.watch(side, fd);
+        peer.shutdown();
+        equal((yield* stage.received(side, stage.recv(side, fd))).result, 0, 'end of stream');
+        equal(loop.shutdown(fd), 0, 'shutdown');
+        yield* stage.rest(5000);
+        peer.close();
+        yield* stage.rest(5000);
+        const before = loop.counters.enters;
+        yield* stage.rest(100_000);
+        check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times`);
+        loop.cancel(OP_WATCH, side, seq);
+        equal((yield* stage.next(OP_WATCH, side, seq)).result, -ECANCELED, 'cancelled');
+      },
+    );
   }
-  yield* stage.rest(5000);
-  const before = loop.counters.enters;
-  yield* stage.rest(300_000);
-  check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times`);
-});
 
-test.skipIf(reason !== '')('a loop that breaks with operations in flight can be destroyed', () => {
-  expect(() =>
-    inLoop({}, function* (stage, loop) {
+  kernelTest('a send that is cancelled after a part was taken ends as cancelled', {}, function* (stage, loop) {
+    const { side, fd, peer } = yield* stage.accepted(KIND_IPV4, { receiveBuffer: 4096 });
+    const seq = stage.send(side, fd, loop.bigOffset, 8 << 20);
+    yield* stage.rest(10_000);
+    check(peer.read(1000) instanceof Uint8Array, 'a part has arrived');
+    loop.cancel(OP_SEND, side, seq);
+    equal((yield* stage.next(OP_SEND, side, seq)).result, -ECANCELED, 'cancelled');
+  });
+
+  kernelTest('an idle loop with everything armed does not run', {}, function* (stage, loop) {
+    for (let i = 0; i < 20; i++) {
       const { side, fd } = yield* stage.accepted();
       stage.recv(side, fd);
       stage.watch(side, fd);
-      stage.send(side, fd, loop.bigOffset, 8 << 20);
-      yield* stage.rest(2000);
-      throw new Error('the engine breaks');
-    }),
-  ).toThrow('the engine breaks');
-});
+    }
+    stage.accept(stage.nextListener(), stage.net.listen(KIND_IPV4).fd, 4);
+    yield* stage.rest(5000);
+    const before = loop.counters.enters;
+    yield* stage.rest(300_000);
+    check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times`);
+  });
 
-test.skipIf(reason !== '')('the engine submitting the same operation twice is found at once', () => {
-  expect(() =>
-    inLoop({}, function* (stage) {
-      const { side, fd } = yield* stage.accepted();
-      stage.recv(side, fd);
-      stage.recv(side, fd);
-    }),
-  ).toThrow('one operation');
+  test('a loop that breaks with operations in flight can be destroyed', () => {
+    expect(() =>
+      inLoop({}, function* (stage, loop) {
+        const { side, fd } = yield* stage.accepted();
+        stage.recv(side, fd);
+        stage.watch(side, fd);
+        stage.send(side, fd, loop.bigOffset, 8 << 20);
+        yield* stage.rest(2000);
+        throw new Error('the engine breaks');
+      }),
+    ).toThrow('the engine breaks');
+  });
+
+  test('the engine submitting the same operation twice is found at once', () => {
+    expect(() =>
+      inLoop({}, function* (stage) {
+        const { side, fd } = yield* stage.accepted();
+        stage.recv(side, fd);
+        stage.recv(side, fd);
+      }),
+    ).toThrow('one operation');
+  });
 });

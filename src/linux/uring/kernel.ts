@@ -25,10 +25,15 @@ export const SQE_SKIP_SUCCESS = 1 << 6;
 /** RECV: wait for readiness before the first attempt (in the SQE's ioprio). */
 export const RECV_POLL_FIRST = 1;
 
-/** CQE flags: a provided buffer was used (its id in the upper 16 bits); the socket has more to read. */
+/** CQE flags: a provided buffer was used (its id in the upper 16 bits); more completions of the same submission will
+ * come; the socket has more to read. */
 export const CQE_BUFFER = 1 << 0;
+export const CQE_MORE = 1 << 1;
 export const CQE_SOCKET_NOT_EMPTY = 1 << 2;
 export const CQE_BUFFER_SHIFT = 16;
+
+/** POLL_ADD, in the length: report again and again. What is true at the start is reported once, then changes. */
+export const POLL_ADD_MULTI = 1;
 
 export const ENTER_GETEVENTS = 1 << 0;
 export const ENTER_EXT_ARG = 1 << 3;
@@ -59,3 +64,4 @@ export const CQE_WORDS = 4;
 
 export const POLLIN = 0x01;
 export const POLLERR = 0x08;
+export const POLLHUP = 0x10;

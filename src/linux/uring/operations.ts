@@ -27,10 +27,8 @@ export const ACTIVE = 1;
 export const CANCEL_ASKED = 1 << 8;
 /** The receive waits in the loop for a buffer. */
 export const STARVED = 1 << 16;
-/** The watch waits in the loop: both directions have ended, there is nothing to watch. */
-export const PARKED = 1 << 17;
 /** The connect waits in the loop for room in its server's backlog. */
-export const QUEUED = 1 << 19;
+export const QUEUED = 1 << 17;
 /** The last receive emptied the socket: the next one had better wait for readiness first. */
 export const DRAINED = 1 << 18;
 

@@ -35,6 +35,7 @@ export const SMALL_SIZE = 16 * 1024;
 export const SMALL_OFFSET = 4096;
 /** In the first page: where the wake-up's count is read to. */
 const WAKE_OFFSET = 8;
+const POLL_OFFSET = 16;
 const PAGE = 4096;
 /** Offsets into the arena are u32. */
 const ARENA_MAX = 2 ** 32;
@@ -62,6 +63,9 @@ export interface Parts {
   readonly wakeFd: number;
   /** Eight bytes to read the wake-up's count into. */
   readonly wakeAddress: number;
+  /** One struct pollfd: descriptor, then events (u16) and what was found (u16). */
+  readonly pollAddress: number;
+  readonly pollWords: Int32Array;
 }
 
 /**
@@ -100,6 +104,8 @@ export function buildParts(ffi: Ffi, options: LoopOptions, tuning: UringOptions)
     counters: Object.assign(ring.counters, { starved: 0 }),
     wakeFd,
     wakeAddress: memory.base + WAKE_OFFSET,
+    pollAddress: memory.base + POLL_OFFSET,
+    pollWords: new Int32Array(memory.buffer, POLL_OFFSET, 2),
   };
 }
 

@@ -4,10 +4,19 @@ import { PEER_SIZE } from '../../base/endpoint.ts';
 import type { Fd } from '../../base/brand.ts';
 import { FLAG_MORE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WAKE, OP_WATCH, SEQ_MASK } from '../../loop/loop.ts';
 import type { Batch } from './batch.ts';
-import { CQE_BUFFER, CQE_BUFFER_SHIFT, CQE_SOCKET_NOT_EMPTY, CQE_WORDS, POLLERR, POLLIN } from './kernel.ts';
 import {
+  CQE_BUFFER,
+  CQE_BUFFER_SHIFT,
+  CQE_MORE,
+  CQE_SOCKET_NOT_EMPTY,
+  CQE_WORDS,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+} from './kernel.ts';
+import {
+  ACTIVE,
   DRAINED,
-  PARKED,
   SIDE_FD,
   SIDE_FLAGS,
   SIDE_RECV_LENGTH,
@@ -16,6 +25,7 @@ import {
   SIDE_SEND_LENGTH,
   SIDE_SEND_OFFSET,
   SIDE_WORDS,
+  type FdErrors,
   type Sides,
 } from './operations.ts';
 import type { ProvidedBuffers } from './provided-buffers.ts';
@@ -29,6 +39,7 @@ export class Reaper {
   private readonly words: Int32Array;
   private readonly buffers: ProvidedBuffers;
   private readonly submitter: Submitter;
+  private readonly errors: FdErrors;
   private readonly acceptedFds: Int32Array;
   private isWakeArmed = false;
 
@@ -39,6 +50,7 @@ export class Reaper {
     this.words = parts.sides.words;
     this.buffers = parts.buffers;
     this.submitter = parts.submitter;
+    this.errors = parts.errors;
     this.acceptedFds = new Int32Array(parts.batch.capacity + 1);
   }
 
@@ -84,7 +96,7 @@ export class Reaper {
         this.acceptComplete(slot, seq, result);
         return;
       case OP_WATCH:
-        this.watchComplete(slot, seq, result);
+        this.watchComplete(slot, seq, result, flags);
         return;
       case OP_WAKE:
         this.wakeComplete();
@@ -118,7 +130,7 @@ export class Reaper {
       result = -ECANCELED;
     }
     // An abort must not look like an orderly end only because a send was told of it first.
-    if (result === 0) result = this.parts.errors.get(this.words[at + SIDE_FD]);
+    if (result === 0) result = this.endOfStream(at);
     this.sides.end(OP_RECV, at);
     this.batch.add(OP_RECV, slot, seq, result, 0, 0);
     if (result < 0) this.noteError(slot, at, result);
@@ -183,25 +195,30 @@ export class Reaper {
   }
 
   /**
+   * The watch is a poll that reports changes until it is cancelled.
+   *
    * POLLERR: an abort; its cause stays in the socket, where the next receive finds it (SO_ERROR would remove it).
-   * POLLHUP alone: both directions have ended in order, or a receive was faster to take the error.
-   * @source tcp_poll and tcp_reset of net/ipv4, unix_poll of net/unix
+   * POLLRDHUP, POLLHUP: one direction or both have ended in order; both are always reported, and go on.
+   * @source tcp_poll and tcp_reset of net/ipv4, unix_poll of net/unix, io_poll_check_events of io_uring
    */
-  private watchComplete(slot: number, seq: number, result: number): void {
-    const at = slot * SIDE_WORDS;
-    if (result >= 0) {
-      const error = this.parts.errors.get(this.words[at + SIDE_FD]);
-      if ((result & POLLERR) !== 0) result = -ECONNRESET;
-      else if (error !== 0) result = error;
-      else if (this.sides.isCancelAsked(OP_WATCH, at)) result = -ECANCELED;
-      else {
-        // Polling again would report the same at once, for ever.
-        this.words[at + SIDE_FLAGS] |= PARKED;
-        return;
+  private watchComplete(slot: number, seq: number, result: number, flags: number): void {
+    const at = this.sides.find(OP_WATCH, slot, seq);
+    // What is left of a watch whose completion was given already.
+    if (at < 0) return;
+    const isLast = (flags & CQE_MORE) === 0;
+    if (result >= 0 || isRetry(result)) {
+      const error = (result & POLLERR) !== 0 && result >= 0 ? -ECONNRESET : this.errors.get(this.words[at + SIDE_FD]);
+      if (error !== 0) {
+        if (!isLast) this.submitter.cancel(OP_WATCH, slot, seq);
+        result = error;
+      } else {
+        if (!isLast) return;
+        if (!this.sides.isCancelAsked(OP_WATCH, at)) {
+          this.submitter.watch(slot, seq, this.words[at + SIDE_FD]);
+          return;
+        }
+        result = -ECANCELED;
       }
-    } else if (isRetry(result) && !this.sides.isCancelAsked(OP_WATCH, at)) {
-      this.submitter.poll(OP_WATCH, slot, seq, this.words[at + SIDE_FD], 0);
-      return;
     }
     this.sides.end(OP_WATCH, at);
     this.batch.add(OP_WATCH, slot, seq, result, 0, 0);
@@ -210,12 +227,36 @@ export class Reaper {
   /** The kernel tells an error once: what one operation was told, the others must still learn. */
   private noteError(slot: number, at: number, result: number): void {
     if (result === -ECANCELED) return;
-    this.parts.errors.set(this.words[at + SIDE_FD], result);
-    const flags = this.words[at + SIDE_FLAGS];
-    if ((flags & PARKED) === 0) return;
-    this.words[at + SIDE_FLAGS] = flags & ~PARKED;
+    // EPIPE is how a send is told that the stream is dead.
+    const error = result === -EPIPE ? -ECONNRESET : result;
+    this.errors.set(this.words[at + SIDE_FD], error);
+    if ((this.words[at + SIDE_FLAGS] & (ACTIVE << OP_WATCH)) === 0) return;
+    const seq = this.sides.seqOf(OP_WATCH, at);
     this.sides.end(OP_WATCH, at);
-    this.parts.local.add(OP_WATCH, slot, this.sides.seqOf(OP_WATCH, at), result);
+    this.parts.local.add(OP_WATCH, slot, seq, error);
+    this.submitter.cancel(OP_WATCH, slot, seq);
+  }
+
+  /**
+   * What an end of stream really is: 0, or the error that another operation was told of.
+   *
+   * A send that was in flight when the peer aborted may have taken the error and not completed yet. Then the socket
+   * is dead in both directions, although we have not ended ours: a send is in flight.
+   * @cost a system call when a send is in flight, which is rare at the end of a stream.
+   */
+  private endOfStream(at: number): number {
+    const fd = this.words[at + SIDE_FD];
+    const known = this.errors.get(fd);
+    if (known !== 0 || (this.words[at + SIDE_FLAGS] & (ACTIVE << OP_SEND)) === 0) return known;
+    return this.isHungUp(fd) ? -ECONNRESET : 0;
+  }
+
+  private isHungUp(fd: number): boolean {
+    const { ffi, pollAddress, pollWords } = this.parts;
+    pollWords[0] = fd;
+    pollWords[1] = 0;
+    ffi.libc.poll(pollAddress, 1, 0);
+    return ((pollWords[1] >>> 16) & (POLLHUP | POLLERR)) !== 0;
   }
 
   private wakeComplete(): void {

@@ -2,6 +2,7 @@
 import { MSG_NOSIGNAL, MSG_WAITALL } from '../sockets.ts';
 import { BUFFER_GROUP } from './provided-buffers.ts';
 import {
+  POLL_ADD_MULTI,
   RECV_POLL_FIRST,
   SQE_BUFFER_SELECT,
   SQE_SKIP_SUCCESS,
@@ -13,7 +14,7 @@ import {
   URING_SEND,
 } from './kernel.ts';
 import type { Ring } from './ring.ts';
-import { OP_CONNECT, OP_RECV, OP_SEND, SEQ_MASK } from '../../loop/loop.ts';
+import { OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, SEQ_MASK } from '../../loop/loop.ts';
 
 /** In place of an operation: completions that are swallowed (failed cancels and closes). */
 export const OP_INTERNAL = 15;
@@ -60,7 +61,12 @@ export class Submitter {
     this.ring.push(URING_CONNECT, fd, length, this.base + address, 0, 0, slot, userHigh(OP_CONNECT, seq), 0);
   }
 
-  /** One readiness report, also when it is ready already; errors and hang-ups are always reported. */
+  /** Reports errors and hang-ups, which need no asking for, until it is cancelled. */
+  watch(slot: number, seq: number, fd: number): void {
+    this.ring.push(URING_POLL_ADD, fd, 0, 0, POLL_ADD_MULTI, 0, slot, userHigh(OP_WATCH, seq), 0);
+  }
+
+  /** One readiness report, also when it is ready already. */
   poll(op: number, slot: number, seq: number, fd: number, events: number): void {
     this.ring.push(URING_POLL_ADD, fd, 0, 0, 0, events, slot, userHigh(op, seq), 0);
   }
