@@ -1,0 +1,78 @@
+/** What to tell a person when an address cannot be listened on. */
+import {
+  EACCES,
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EEXIST,
+  EMFILE,
+  ENFILE,
+  ENOENT,
+  EPERM,
+} from '../base/errno.ts';
+
+const ENOTDIR = 20;
+const EROFS = 30;
+
+export interface Help {
+  /** Continues "cannot listen on X (CODE): ". Empty when we have no better word than the code. */
+  readonly why: string;
+  /** Ends the same sentence; empty when we do not know. */
+  readonly help: string;
+}
+
+/** @param errno positive. @param isUnix whether the address is a path. */
+export function listenHelp(errno: number, isUnix: boolean): Help {
+  return (isUnix ? UNIX.get(errno) : INTERNET.get(errno)) ?? BOTH.get(errno) ?? { why: '', help: '' };
+}
+
+const INTERNET: ReadonlyMap<number, Help> = new Map([
+  [
+    EADDRINUSE,
+    {
+      why: 'another socket has this port',
+      help: '`ss -ltnp` shows whose it is: stop that process, or choose another port',
+    },
+  ],
+  [
+    EACCES,
+    {
+      why: 'not permitted',
+      help: 'ports below net.ipv4.ip_unprivileged_port_start (1024) need root or the capability CAP_NET_BIND_SERVICE',
+    },
+  ],
+  [
+    EADDRNOTAVAIL,
+    {
+      why: 'no interface of this machine has this address',
+      help: '`ip address` shows those it has; for one that comes later, set the sysctl net.ipv4.ip_nonlocal_bind',
+    },
+  ],
+  [
+    EAFNOSUPPORT,
+    {
+      why: 'this machine has no such kind of address',
+      help: 'IPv6 may be switched off: listen on an IPv4 address',
+    },
+  ],
+]);
+
+const UNIX: ReadonlyMap<number, Help> = new Map([
+  [EADDRINUSE, { why: 'somebody answers on this socket', help: 'stop that process, or choose another path' }],
+  [EEXIST, { why: 'the path exists and is no socket', help: 'it was left alone: remove it, or choose another path' }],
+  [EACCES, { why: 'not permitted', help: 'we must be allowed to write to the folder, and to the socket if it exists' }],
+  [EPERM, { why: 'not permitted', help: 'we must be allowed to write to the folder, and to the socket if it exists' }],
+  [ENOENT, { why: 'the folder does not exist', help: 'create it, or choose another path' }],
+  [ENOTDIR, { why: 'a part of the path is no folder', help: 'choose another path' }],
+  [EROFS, { why: 'the file system is read-only', help: 'choose another path, for instance below /run' }],
+]);
+
+const SHORTAGE: Help = {
+  why: 'there are no descriptors left',
+  help: 'raise the limit (`ulimit -n`, LimitNOFILE in a systemd unit), or listen on fewer addresses',
+};
+
+const BOTH: ReadonlyMap<number, Help> = new Map([
+  [EMFILE, SHORTAGE],
+  [ENFILE, SHORTAGE],
+]);

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync, existsSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Fd } from '../../src/base/brand.ts';
+import { type Endpoint, KIND_IPV4, KIND_IPV6, KIND_UNIX, PEER_SIZE } from '../../src/base/endpoint.ts';
+import { loadFfi } from '../../src/ffi/load.ts';
+import { createHost, HostError } from '../../src/linux/host.ts';
+import { openLoop } from '../../src/linux/open-loop.ts';
+import { bindSockets, IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY } from '../../src/linux/sockets.ts';
+import type { Host } from '../../src/loop/host.ts';
+import { STOP } from '../../src/loop/loop.ts';
+
+const { ffi } = loadFfi();
+const options = { backlog: 16, noDelay: true, keepAlive: true };
+const loopback: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 };
+
+function portOf(endpoint: Endpoint): number {
+  return endpoint.kind === KIND_UNIX ? 0 : endpoint.port;
+}
+
+function unix(path: string): Endpoint {
+  return { kind: KIND_UNIX, path };
+}
+
+describe.runIf(ffi)('host', () => {
+  let host: Host;
+  let folder: string;
+  const open: Fd[] = [];
+
+  beforeEach(() => {
+    host = createHost();
+    folder = mkdtempSync(join(tmpdir(), 'host-'));
+  });
+  afterEach(() => {
+    for (const fd of open.splice(0)) host.close(fd);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function listen(endpoint: Endpoint, more: { mode?: number } = {}): Fd {
+    const fd = host.listen(endpoint, { ...options, ...more }) as Fd;
+    open.push(fd);
+    return fd;
+  }
+
+  function refusalOf(endpoint: Endpoint): HostError {
+    try {
+      open.push(host.listen(endpoint, options) as Fd);
+    } catch (error) {
+      if (error instanceof HostError) return error;
+      throw error;
+    }
+    throw new Error('it was not refused');
+  }
+
+  async function isAnswered(target: { port: number; host: string } | { path: string }): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(target);
+      socket.on('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.on('error', () => resolve(false));
+    });
+  }
+
+  test('listens on a port that the kernel chooses, and says which', async () => {
+    const local = host.localEndpoint(listen(loopback), loopback);
+    expect(portOf(local)).toBeGreaterThan(0);
+    expect(await isAnswered({ port: portOf(local), host: '127.0.0.1' })).toBe(true);
+    expect(host.localEndpoint(9999 as Fd, loopback)).toBe(loopback);
+    expect(host.localEndpoint(9999 as Fd, local)).toBe(local);
+  });
+
+  test('[::] takes IPv4 clients too', async () => {
+    const any: Endpoint = { kind: KIND_IPV6, ip: new Uint8Array(16), port: 0, scope: 0 };
+    const local = host.localEndpoint(listen(any), any);
+    expect(await isAnswered({ port: portOf(local), host: '127.0.0.1' })).toBe(true);
+  });
+
+  test('accepted sockets inherit what was asked for, and do not block', async () => {
+    const fd = listen(loopback);
+    const sockets = bindSockets(ffi!);
+    const client = connect({ port: portOf(host.localEndpoint(fd, loopback)), host: '127.0.0.1' });
+    await new Promise((resolve) => client.once('connect', resolve));
+    const accepted = sockets.acceptOne(fd, new Uint8Array(PEER_SIZE), 0);
+    expect(accepted).toBeGreaterThan(2);
+    const memory = ffi!.reserve(64);
+    const words = new Int32Array(memory.buffer);
+    for (const [level, name] of [
+      [IPPROTO_TCP, TCP_NODELAY],
+      [SOL_SOCKET, SO_KEEPALIVE],
+    ] as const) {
+      words[8] = 4;
+      words[0] = 0;
+      expect(ffi!.libc.getsockopt(accepted, level, name, memory.base, memory.base + 32)).toBe(0);
+      expect(words[0]).toBe(1);
+    }
+    expect(ffi!.libc.fcntl(accepted, 3, 0) & 0o4000).toBe(0o4000);
+    expect(ffi!.libc.fcntl(accepted, 1, 0)).toBe(1);
+    // An abort of the connection of a dead worker is one for the client too.
+    const failed = new Promise<string>((resolve) => {
+      client.once('error', (error: Error & { code?: string }) => resolve(error.code ?? ''));
+      client.once('end', () => resolve('end'));
+    });
+    host.abort(accepted as Fd);
+    expect(await failed).toBe('ECONNRESET');
+  });
+
+  test('a second instance on the same port is told who and what to do', () => {
+    const first = host.localEndpoint(listen(loopback), loopback);
+    const error = refusalOf(first);
+    expect(error.code).toBe('EADDRINUSE');
+    expect(error.endpoint).toBe(`127.0.0.1:${portOf(first)}`);
+    expect(error.message).toContain(error.endpoint);
+    expect(error.message).toContain('ss -ltnp');
+  });
+
+  test('an address of another machine is refused with a reason', () => {
+    const error = refusalOf({ kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 1), port: 0 });
+    expect(error.code).toBe('EADDRNOTAVAIL');
+    expect(error.help).toContain('ip_nonlocal_bind');
+  });
+
+  test('a unix socket gets its mode, answers, and goes with unlinkOwn', async () => {
+    const path = join(folder, 'socket');
+    const fd = listen(unix(path), { mode: 0o600 });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(host.localEndpoint(fd, unix(path))).toEqual(unix(path));
+    expect(await isAnswered({ path })).toBe(true);
+    host.unlinkOwn(path);
+    expect(existsSync(path)).toBe(false);
+    host.unlinkOwn(path);
+  });
+
+  test('a socket that nobody answers on is taken over', async () => {
+    const path = join(folder, 'socket');
+    host.close(host.listen(unix(path), options));
+    expect(await isAnswered({ path })).toBe(false);
+    listen(unix(path));
+    expect(await isAnswered({ path })).toBe(true);
+  });
+
+  test('a socket that somebody answers on, and a file that is none, are left alone', async () => {
+    const path = join(folder, 'socket');
+    const server = createServer().listen(path);
+    await new Promise((resolve) => server.once('listening', resolve));
+    expect(refusalOf(unix(path)).code).toBe('EADDRINUSE');
+    host.unlinkOwn(path);
+    expect(await isAnswered({ path })).toBe(true);
+    await new Promise((resolve) => server.close(resolve));
+    const file = join(folder, 'file');
+    writeFileSync(file, 'precious');
+    const error = refusalOf(unix(file));
+    expect(error.code).toBe('EEXIST');
+    expect(error.message).toContain('no socket');
+    expect(existsSync(file)).toBe(true);
+    const link = join(folder, 'link');
+    symlinkSync(file, link);
+    expect(refusalOf(unix(link)).code).toBe('EEXIST');
+    expect(refusalOf(unix(join(folder, 'no/socket'))).help).toContain('create it');
+  });
+
+  test('unlinkOwn leaves a path that has become somebody else’s', () => {
+    const path = join(folder, 'socket');
+    listen(unix(path));
+    rmSync(path);
+    writeFileSync(path, 'new owner');
+    host.unlinkOwn(path);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  test('the descriptor limit is raised as far as possible and never lowered', () => {
+    const before = host.descriptorLimit();
+    expect(before.soft).toBeLessThanOrEqual(before.hard);
+    expect(host.raiseDescriptorLimit(10)).toBe(before.soft);
+    const raised = host.raiseDescriptorLimit(before.soft + 1);
+    expect(raised).toBeGreaterThanOrEqual(before.soft);
+    expect(host.raiseDescriptorLimit(2 ** 40)).toBeGreaterThanOrEqual(raised);
+  });
+
+  test('a loop is opened by choice, with a reason when it is not the one asked for', () => {
+    const kinds = host.loopKinds();
+    expect(kinds.map(({ kind }) => kind)).toEqual(['uring', 'epoll']);
+    const wakeFd = host.createWake();
+    open.push(wakeFd as Fd);
+    for (const choice of ['auto', 'epoll'] as const) {
+      const { loop, reason } = openLoop(choice, {
+        wakeFd,
+        sidesMax: 64,
+        listenersMax: 4,
+        smallCount: 8,
+        bigLength: 1 << 20,
+      });
+      expect(loop.kind).toBe(choice === 'auto' && kinds[0]!.reason === '' ? 'uring' : 'epoll');
+      expect(reason === undefined).toBe(choice === 'epoll' || kinds[0]!.reason === '');
+      host.wake(wakeFd);
+      host.wake(wakeFd);
+      let turns = 0;
+      loop.run((now) => (turns++ === 0 ? now : STOP));
+      loop.destroy();
+    }
+  });
+});
