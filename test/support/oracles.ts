@@ -1,0 +1,79 @@
+/**
+ * What must hold after every test, whatever it was about: the program lives, has said nothing it should not, has
+ * closed what it opened, sleeps, and has not grown.
+ */
+import { expect } from 'vitest';
+import type { Pen } from './pen.ts';
+import { connectionsAt, cpuMsOf, descriptorsOf, memoryOf } from './process-facts.ts';
+import { reactor } from './reactor.ts';
+
+/** Descriptors and connections are back within this time. */
+const SETTLE_MS = 2000;
+const LOOK_MS = 20;
+/** Ten times the one percent that idle may cost, over a window this short. */
+const CPU_SHARE_MAX = 0.1;
+const CPU_WINDOW_MS = 100;
+const MIB = 1 << 20;
+/** Big buffers touched (64 MiB), small ones of some thousand connections, and what compiled code takes. */
+const GROWTH_MAX = 160 * MIB;
+
+/** All that the program may say: local time, then one of these. */
+const STAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: /;
+const TEXTS: readonly RegExp[] = [
+  /^listening on \S+, loop (uring|epoll)( \(.+\))?$/,
+  /^(all connections are in use \(conn_max, -x\)|too many connections wait for their servers \(pending_max\)|out of descriptors \(ulimit -n\)): further clients wait in the backlog \(\d+ times since the last line\)$/,
+];
+
+/** How the process was when it had just started and nobody was connected. */
+export interface Baseline {
+  readonly descriptors: number;
+  readonly memory: number;
+}
+
+export function baselineOf(pen: Pen): Baseline {
+  return { descriptors: descriptorsOf(pen.pid).length, memory: memoryOf(pen.pid) };
+}
+
+/** Lines that are none of those it may say. */
+export function strangeLines(lines: readonly string[]): string[] {
+  return lines.filter((line) => !STAMP.test(line) || !TEXTS.some((text) => text.test(line.replace(STAMP, ''))));
+}
+
+/** The checks after each test. All clients and servers of the test have been closed before. */
+export async function expectAtRest(pen: Pen, baseline: Baseline): Promise<void> {
+  expect(pen.isAlive, `the process lives; it said ${pen.lines.join('\n')}`).toBe(true);
+  expect(strangeLines(pen.lines), 'lines on stderr').toEqual([]);
+  const leftDescriptors = await settled(() => descriptorsOf(pen.pid).length - baseline.descriptors);
+  expect(leftDescriptors, `descriptors left: ${descriptorsOf(pen.pid).join(' ')}`).toBeLessThanOrEqual(0);
+  const leftConnections = await settled(() => (pen.port === 0 ? 0 : connectionsAt(pen.pid, pen.port)));
+  expect(leftConnections, 'connections left at the listener').toBe(0);
+  expect(await settledCpuShare(pen), 'share of a processor at rest').toBeLessThan(CPU_SHARE_MAX);
+  expect((memoryOf(pen.pid) - baseline.memory) / MIB, 'MiB grown').toBeLessThan(GROWTH_MAX / MIB);
+}
+
+/** The first count that is not above 0, or the last one looked at. */
+async function settled(count: () => number): Promise<number> {
+  const deadline = performance.now() + SETTLE_MS;
+  for (;;) {
+    const now = count();
+    if (now <= 0 || performance.now() > deadline) return now;
+    await reactor().pass(LOOK_MS);
+  }
+}
+
+/** The processor may be busy with the rest of a test (compiling, giving memory back), but not for long. */
+async function settledCpuShare(pen: Pen): Promise<number> {
+  const deadline = performance.now() + SETTLE_MS;
+  for (;;) {
+    const share = await cpuShare(pen, CPU_WINDOW_MS);
+    if (share < CPU_SHARE_MAX || performance.now() > deadline) return share;
+  }
+}
+
+/** Share of one processor that the program uses over the next while. */
+export async function cpuShare(pen: Pen, windowMs: number): Promise<number> {
+  const startMs = performance.now();
+  const before = cpuMsOf(pen.pid);
+  await reactor().pass(windowMs);
+  return (cpuMsOf(pen.pid) - before) / (performance.now() - startMs);
+}

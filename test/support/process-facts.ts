@@ -1,0 +1,65 @@
+/** What the kernel tells about a process: descriptors, sockets, processor time, memory, wake-ups. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** Open descriptors, as what they point at (`socket:[4711]`, a path, `anon_inode:[io_uring]`). */
+export function descriptorsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  const targets: string[] = [];
+  for (const name of readdirSync(folder)) {
+    try {
+      targets.push(readlinkSync(`${folder}/${name}`));
+    } catch {
+      // Closed while we were looking.
+    }
+  }
+  return targets;
+}
+
+/** Processor time of all threads so far, ms. */
+export function cpuMsOf(pid: number): number {
+  return sumOverThreads(pid, 'schedstat', (text) => Number(text.split(' ', 1)[0])) / 1e6;
+}
+
+/** How often any of its threads has gone to sleep by itself, which is how often one was woken. */
+export function wakeUpsOf(pid: number): number {
+  return sumOverThreads(pid, 'status', (text) => numberAfter(text, 'voluntary_ctxt_switches:'));
+}
+
+/** Resident memory without file pages and shared code, bytes. */
+export function memoryOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return (numberAfter(status, 'RssAnon:') + numberAfter(status, 'RssShmem:')) * 1024;
+}
+
+/** States of include/net/tcp_states.h in which a connection still belongs to a program. */
+const LIVE_STATES: readonly string[] = ['01', '02', '03', '08'];
+
+/** TCP connections at a local port that are not over, as the process's network namespace sees them. */
+export function connectionsAt(pid: number, port: number): number {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  let count = 0;
+  for (const table of ['tcp', 'tcp6']) {
+    for (const line of readFileSync(`/proc/${pid}/net/${table}`, 'latin1').split('\n').slice(1)) {
+      const [, local, , state] = line.trim().split(/\s+/);
+      if (local?.endsWith(wanted) === true && LIVE_STATES.includes(state)) count++;
+    }
+  }
+  return count;
+}
+
+function sumOverThreads(pid: number, file: string, read: (text: string) => number): number {
+  let sum = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      sum += read(readFileSync(`/proc/${pid}/task/${thread}/${file}`, 'latin1'));
+    } catch {
+      // The thread has ended.
+    }
+  }
+  return sum;
+}
+
+function numberAfter(text: string, label: string): number {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(label));
+  return line === undefined ? 0 : Number.parseInt(line.slice(label.length), 10);
+}

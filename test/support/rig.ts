@@ -1,0 +1,152 @@
+/**
+ * The stage of the real-kernel tests: servers, Pen in front of them on one of its loops, and clients. Declares a suite
+ * once per loop, and holds the oracles to Pen after every test without being asked.
+ */
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { Endpoint } from '../../src/base/endpoint.ts';
+import { baselineOf, expectAtRest, strangeLines, type Baseline } from './oracles.ts';
+import { Peer } from './peer.ts';
+import { Pen, type LoopName } from './pen.ts';
+import { reactor } from './reactor.ts';
+import { Server } from './server.ts';
+import { needs, type Needs } from './skip.ts';
+import type { SocketOptions } from './sockets.ts';
+
+export const LOOPS: readonly LoopName[] = ['uring', 'epoll'];
+
+/** Long runs are for nights: PEN_LONG=1. */
+export const isLong = process.env['PEN_LONG'] !== undefined;
+
+/** A client and the server's end of its connection. */
+export interface Pair {
+  readonly client: Peer;
+  readonly server: Peer;
+}
+
+export interface RigOptions {
+  /** Options of Pen, before its listen address. */
+  readonly options?: readonly string[];
+  readonly listen?: string;
+  /** Where the servers listen. **Default** one on 127.0.0.1. */
+  readonly servers?: readonly Endpoint[];
+  readonly serverOptions?: SocketOptions;
+  readonly serverBacklog?: number;
+  readonly descriptors?: number;
+}
+
+export class Rig {
+  readonly loop: LoopName;
+  servers: readonly Server[] = [];
+  private readonly options: RigOptions;
+  private running: { pen: Pen; baseline: Baseline } | undefined;
+
+  constructor(loop: LoopName, options: RigOptions) {
+    this.loop = loop;
+    this.options = options;
+  }
+
+  get pen(): Pen {
+    if (!this.running) throw new Error('Pen has not been started');
+    return this.running.pen;
+  }
+
+  get server(): Server {
+    const [first] = this.servers;
+    if (!first) throw new Error('there is no server');
+    return first;
+  }
+
+  async start(): Promise<void> {
+    const { servers = [undefined], serverOptions, serverBacklog, options = [], listen, descriptors } = this.options;
+    this.servers = servers.map((at) => new Server(at, serverOptions, serverBacklog));
+    const pen = await Pen.start({
+      loop: this.loop,
+      options,
+      servers: this.servers.map((server) => server.address),
+      ...(listen === undefined ? {} : { listen }),
+      ...(descriptors === undefined ? {} : { descriptors }),
+    });
+    expect(pen.loop, 'the loop that was asked for').toBe(this.loop);
+    this.running = { pen, baseline: baselineOf(pen) };
+  }
+
+  /** Closes what the test has left open, then holds the oracles to Pen. */
+  async settle(): Promise<void> {
+    Peer.closeAll();
+    for (const server of this.servers) server.forget();
+    if (this.running) await expectAtRest(this.running.pen, this.running.baseline);
+    // Connections that Pen had on their way to a server came in after the first sweep.
+    Peer.closeAll();
+    for (const server of this.servers) server.forget();
+  }
+
+  async stop(): Promise<void> {
+    for (const server of this.servers) server.close();
+    this.servers = [];
+    if (!this.running) return;
+    const { pen } = this.running;
+    this.running = undefined;
+    const exit = await pen.stop();
+    expect({ code: exit.code, strange: strangeLines(pen.lines) }, 'how Pen ended').toEqual({ code: 0, strange: [] });
+  }
+
+  connect(options: SocketOptions = {}): Peer {
+    return Peer.connect(this.pen.endpoint, options);
+  }
+
+  /** Connects a client and waits for its connection at one of the servers; both ends then check each other. */
+  async pair(options: SocketOptions = {}): Promise<Pair> {
+    const client = this.connect(options);
+    const server = await this.nextServerPeer();
+    client.inKey = server.key;
+    server.inKey = client.key;
+    return { client, server };
+  }
+
+  async pairs(count: number, options: SocketOptions = {}): Promise<Pair[]> {
+    const pairs: Pair[] = [];
+    for (let i = 0; i < count; i++) pairs.push(await this.pair(options));
+    return pairs;
+  }
+
+  /** The next connection that arrives at any server. */
+  async nextServerPeer(): Promise<Peer> {
+    const first = (): Server | undefined => this.servers.find((server) => server.waiting.length > 0);
+    await reactor().until(() => first() !== undefined, 'a connection arrives at a server');
+    const peer = first()?.waiting.shift();
+    if (!peer) throw new Error('a connection was there a moment ago');
+    return peer;
+  }
+
+  async until(isDone: () => boolean, what: string | (() => string), limitMs?: number): Promise<void> {
+    return reactor().until(isDone, what, limitMs);
+  }
+
+  async pass(ms: number): Promise<void> {
+    return reactor().pass(ms);
+  }
+}
+
+/**
+ * Declares a suite for each loop, with one Pen for all its tests.
+ *
+ * @param conditions beyond what the loop itself needs.
+ */
+export function onEachLoop(name: string, options: RigOptions, body: (rig: Rig) => void, conditions: Needs = {}): void {
+  for (const loop of LOOPS) {
+    const ofLoop: Needs = loop === 'uring' ? { uring: true } : {};
+    needs({ linux: true, ...ofLoop, ...conditions }, `${name} (${loop})`, () => {
+      const rig = new Rig(loop, options);
+      beforeAll(async () => rig.start());
+      afterEach(async () => rig.settle());
+      afterAll(async () => rig.stop());
+      body(rig);
+    });
+  }
+}
+
+/** The seed of this run: SEED=n, or a new one. Say it in the test's name or output, so that a failure can be replayed. */
+export function runSeed(): number {
+  const given = Number(process.env['SEED']);
+  return Number.isInteger(given) && given > 0 ? given : (Date.now() % 1_000_000_000) + 1;
+}
