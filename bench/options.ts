@@ -49,7 +49,8 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [options]
 
-  --rows LIST        ${ROWS.join(',')} (default all; "close" is close64)
+  --rows LIST        ${ROWS.join(',')} 
+                     (default all; "close" is close64)
   --placement WHICH  pin, free or both (default both)
   --rounds N         interleaved rounds per row (default 15)
   --seconds S        load per contender and round (default 3)
@@ -65,6 +66,9 @@ export const USAGE = `npm run bench -- [options]
 
 const SMOKE = { rounds: 1, seconds: 0.3, warmSeconds: 0, idleSeconds: 0.5, settleSeconds: 0.2 };
 const FULL = { rounds: 15, seconds: 3, warmSeconds: 1, idleSeconds: 60, settleSeconds: 6 };
+/** One of each kind; the placements differ in nothing but pinning. */
+const SMOKE_ROWS: readonly RowName[] = ['ka1', 'ka256', 'close64', 'bulk8', 'latency', 'idle-memory', 'idle-cpu'];
+const SMOKE_FREE_ROWS: readonly RowName[] = ['ka256'];
 const MEBIBYTE = 2 ** 20;
 
 /** Reads the command line. Throws an Error, fit to be shown, for anything it does not know. */
@@ -98,9 +102,9 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     rounds: atLeast(1, 'rounds', values.rounds, base.rounds),
     seconds: atLeast(0.3, 'seconds', values.seconds, base.seconds),
     warmSeconds: base.warmSeconds,
-    rows: list(rows ?? ROWS.join(','), ROWS),
+    rows: list(rows ?? (smoke ? SMOKE_ROWS : ROWS).join(','), ROWS),
     placements: placement === 'both' ? ['pin', 'free'] : [placement],
-    freeRows: smoke && placement === 'both' ? ['ka64', 'bulk8'] : ROWS,
+    freeRows: smoke && placement === 'both' ? SMOKE_FREE_ROWS : ROWS,
     loops: list(values.loops ?? LOOPS.join(','), LOOPS),
     peers: list(values.peers ?? PEERS.join(','), PEERS),
     smoke,

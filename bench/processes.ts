@@ -33,7 +33,7 @@ const OUTPUT_MAX = 64 * 1024;
 const living = new Set<ChildProcess>();
 const directories = new Set<string>();
 let hooked = false;
-let limitPrefix: readonly string[] | undefined;
+let limit: number | undefined;
 
 function hookExit(): void {
   if (hooked) return;
@@ -64,26 +64,25 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Prefix that raises the descriptor limit; empty where the present one is already enough. */
-function descriptorPrefix(): readonly string[] {
-  if (limitPrefix !== undefined) return limitPrefix;
-  const prefix = ['prlimit', `--nofile=${DESCRIPTORS}:${DESCRIPTORS}`];
-  if (spawnSync(prefix[0] ?? '', [...prefix.slice(1), 'true']).status === 0) {
-    limitPrefix = prefix;
-    return prefix;
+/**
+ * Descriptors each child may open: as many as we want, or as this machine allows. Throws where that
+ * is too little to measure with.
+ */
+export function descriptorLimit(): number {
+  if (limit !== undefined) return limit;
+  const raised = spawnSync('prlimit', [`--nofile=${DESCRIPTORS}:${DESCRIPTORS}`, 'true']);
+  const present = spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).stdout.trim();
+  limit = raised.status === 0 || present === 'unlimited' ? DESCRIPTORS : Math.min(DESCRIPTORS, Number(present));
+  if (!(limit >= DESCRIPTORS_MIN)) {
+    throw new Error(`${present} open files are allowed; ${DESCRIPTORS_MIN} are needed (ulimit -n)`);
   }
-  const present = Number(spawnSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).stdout);
-  if (!(present >= DESCRIPTORS_MIN)) {
-    throw new Error(`the descriptor limit is ${present}; ${DESCRIPTORS_MIN} are needed (ulimit -n)`);
-  }
-  limitPrefix = ['prlimit', `--nofile=${present}:${present}`];
-  return limitPrefix;
+  return limit;
 }
 
 function launch(command: readonly string[]): ChildProcess & { readonly output: () => Finished } {
   hookExit();
-  const [program = '', ...args] = [...descriptorPrefix(), ...command];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const nofile = `--nofile=${descriptorLimit()}:${descriptorLimit()}`;
+  const child = spawn('prlimit', [nofile, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
   living.add(child);
   let stdout = '';
   let stderr = '';

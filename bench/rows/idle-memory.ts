@@ -4,17 +4,26 @@ import { interleave, type Bench, type RowDefinition } from '../bench.ts';
 import { IdleConnections } from '../client.ts';
 import { startContender, type ContenderDefinition } from '../contenders.ts';
 import { readResidentKb } from '../measure.ts';
+import { descriptorLimit } from '../processes.ts';
 import type { Contender, RowResult, Sample } from '../types.ts';
 
-const ROOM = 10_000;
+const ROOM_MAX = 10_000;
+/** Descriptors a contender needs besides two per connection. */
+const DESCRIPTORS_APART = 100;
 /** Memory hardly varies between runs; more of them only cost time. */
 const ROUNDS_MAX = 3;
 const SETTLE_MS_MAX = 1000;
 
+/** Ten thousand connections, or what the descriptor limit has room for, in hundreds. */
+function room(): number {
+  const possible = Math.floor((descriptorLimit() - DESCRIPTORS_APART) / 2 / 100) * 100;
+  return Math.min(ROOM_MAX, possible);
+}
+
 async function measureOne(bench: Bench, definition: ContenderDefinition): Promise<Sample> {
   const [few, many] = bench.options.memorySteps;
   const settle = (): Promise<void> => sleep(Math.min(SETTLE_MS_MAX, bench.options.settleSeconds * 1000));
-  const contender = await startContender(definition, bench.origin.ports, ROOM, bench.prefix);
+  const contender = await startContender(definition, bench.origin.ports, room(), bench.prefix);
   const connections = new IdleConnections(contender.port);
   const read = async (): Promise<number> => {
     await settle();
@@ -59,7 +68,7 @@ export const idleMemoryRow: RowDefinition = {
     const rounds = Math.min(ROUNDS_MAX, bench.options.rounds);
     return {
       row: 'idle-memory',
-      title: `Memory, room for ${ROOM} connections`,
+      title: `Memory, room for ${room()} connections`,
       placement: bench.placement,
       primary: null,
       metrics: [
