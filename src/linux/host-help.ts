@@ -15,9 +15,9 @@ const ENOTDIR = 20;
 const EROFS = 30;
 
 export interface Help {
-  /** Continues "cannot listen on X (CODE): ". Empty when we have no better word than the code. */
+  /** Continues "cannot listen on X: ". Empty when we have no better word than the code. */
   readonly why: string;
-  /** Ends the same sentence; empty when we do not know. */
+  /** What would help, to follow a colon or a semicolon; empty when we do not know. */
   readonly help: string;
 }
 

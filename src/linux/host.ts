@@ -1,39 +1,23 @@
 /** The host contract on Linux. @owner the main thread. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import type { Fd } from '../base/brand.ts';
-import { ENDPOINT_SIZE, endpointText, type Endpoint, KIND_IPV6, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
+import {
+  ENDPOINT_KIND,
+  ENDPOINT_PATH,
+  ENDPOINT_PATH_LENGTH,
+  ENDPOINT_SIZE,
+  endpointText,
+  KIND_IPV6,
+  KIND_UNIX,
+} from '../base/endpoint.ts';
 import { EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST, errnoName } from '../base/errno.ts';
-import { type Ffi, loadFfi } from '../ffi/load.ts';
+import type { Ffi } from '../ffi/load.ts';
 import type { Libc } from '../ffi/libc.ts';
-import type {
-  DescriptorLimit,
-  Host,
-  HostError as HostErrorContract,
-  ListenOptions,
-  LoopKindReport,
-} from '../loop/host.ts';
+import type { DescriptorLimit, Host, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
 import { listenHelp } from './host-help.ts';
-import { encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
+import { decodePeer, encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
 import { bindSockets, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET, type Sockets } from './sockets.ts';
 import { probeUring } from './uring/probe.ts';
-
-/** See the contract. */
-export class HostError extends Error implements HostErrorContract {
-  override readonly name = 'HostError';
-  readonly errno: number;
-  readonly code: string;
-  readonly endpoint: string;
-  readonly help: string;
-
-  /** @param what failed, and why. @param errno positive, 0 for none. */
-  constructor(what: string, errno: number, endpoint = '', help = '') {
-    super(help === '' ? what : `${what}; ${help}`);
-    this.errno = errno;
-    this.code = errno === 0 ? '' : errnoName(errno);
-    this.endpoint = endpoint;
-    this.help = help;
-  }
-}
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
 const RLIMIT_NOFILE = 7;
@@ -52,17 +36,7 @@ interface Identity {
   readonly inode: bigint;
 }
 
-/**
- * Opens the host.
- * @errors HostError when native calls are not possible on this machine.
- */
-export function createHost(): Host {
-  const { ffi, reason } = loadFfi();
-  if (ffi === undefined) throw new HostError(reason, 0);
-  return new LinuxHost(ffi);
-}
-
-class LinuxHost implements Host {
+export class LinuxHost implements Host {
   private readonly ffi: Ffi;
   private readonly libc: Libc;
   private readonly sockets: Sockets;
@@ -82,35 +56,42 @@ class LinuxHost implements Host {
     this.view.setBigUint64(WAKE_AT, 1n, true);
   }
 
-  listen(endpoint: Endpoint, options: ListenOptions): number {
-    const { kind } = endpoint;
+  listen(endpoint: Uint8Array, options: ListenOptions): ListenResult {
+    const kind = endpoint[ENDPOINT_KIND];
     const opened = this.sockets.openStream(kind, options);
-    if (opened < 0) throw refusal(opened, endpoint);
+    if (opened < 0) return refusal(opened, endpoint);
     const fd = opened as Fd;
     if (kind !== KIND_UNIX) this.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // The system's default (net.ipv6.bindv6only) must not decide which clients reach us.
     if (kind === KIND_IPV6) this.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     const result = this.bindAndListen(fd, endpoint, options);
-    if (result >= 0) return fd;
+    if (result >= 0) return { fd };
     this.sockets.closeFd(fd);
-    throw refusal(result, endpoint);
+    return refusal(result, endpoint);
   }
 
-  localEndpoint(fd: number, asked: Endpoint): Endpoint {
-    if (asked.kind === KIND_UNIX || asked.port !== 0) return asked;
+  localEndpoint(fd: Fd): Uint8Array {
+    const endpoint = new Uint8Array(ENDPOINT_SIZE);
     this.view.setInt32(LENGTH_AT, SOCKADDR_SIZE, true);
-    const result = this.libc.getsockname(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT);
-    // sockaddr_in and sockaddr_in6 have the port, big-endian, at the same place.
-    return result < 0 ? asked : { ...asked, port: this.view.getUint16(ADDRESS_AT + 2) };
+    if (this.libc.getsockname(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT) < 0) return endpoint;
+    const length = this.view.getInt32(LENGTH_AT, true);
+    decodePeer(this.bytes, ADDRESS_AT, length, endpoint, 0);
+    if (endpoint[ENDPOINT_KIND] !== KIND_UNIX) return endpoint;
+    const path = this.bytes.subarray(ADDRESS_AT + 2, ADDRESS_AT + length);
+    const end = path.indexOf(0);
+    const text = end < 0 ? path : path.subarray(0, end);
+    endpoint[ENDPOINT_PATH_LENGTH] = text.length;
+    endpoint.set(text, ENDPOINT_PATH);
+    return endpoint;
   }
 
-  close(fd: number): void {
-    this.sockets.closeFd(fd as Fd);
+  close(fd: Fd): void {
+    this.sockets.closeFd(fd);
   }
 
-  abort(fd: number): void {
-    this.sockets.setAbortOnClose(fd as Fd);
-    this.sockets.closeFd(fd as Fd);
+  abort(fd: Fd): void {
+    this.sockets.setAbortOnClose(fd);
+    this.sockets.closeFd(fd);
   }
 
   unlinkOwn(path: string): void {
@@ -135,9 +116,7 @@ class LinuxHost implements Host {
   }
 
   createWake(): number {
-    const fd = this.libc.eventfd(0, EFD_NONBLOCK_CLOEXEC);
-    if (fd < 0) throw new HostError(`cannot open a descriptor for wake-ups (${errnoName(fd)})`, -fd);
-    return fd;
+    return this.libc.eventfd(0, EFD_NONBLOCK_CLOEXEC);
   }
 
   wake(fd: number): void {
@@ -153,23 +132,25 @@ class LinuxHost implements Host {
   }
 
   /** @returns 0 or -errno; -EEXIST when the unix path is a file that is no socket. */
-  private bindAndListen(fd: Fd, endpoint: Endpoint, options: ListenOptions): number {
+  private bindAndListen(fd: Fd, endpoint: Uint8Array, options: ListenOptions): number {
+    const isUnix = endpoint[ENDPOINT_KIND] === KIND_UNIX;
     let bound = this.bind(fd, endpoint);
-    if (bound === -EADDRINUSE && endpoint.kind === KIND_UNIX) {
-      const left = this.removeLeftover(endpoint.path, endpoint);
+    if (bound === -EADDRINUSE && isUnix) {
+      const left = this.removeLeftover(endpoint);
       bound = left < 0 ? left : this.bind(fd, endpoint);
     }
     if (bound < 0) return bound;
-    if (endpoint.kind === KIND_UNIX) this.claim(endpoint.path, options.mode);
+    if (isUnix) this.claim(endpointText(endpoint, 0), options.mode);
     return this.libc.listen(fd, options.backlog);
   }
 
-  private bind(fd: Fd, endpoint: Endpoint): number {
+  private bind(fd: Fd, endpoint: Uint8Array): number {
     return this.libc.bind(fd, this.base + ADDRESS_AT, this.encode(endpoint));
   }
 
   /** Removes a unix socket that nobody answers on. @returns 0, -EEXIST for another kind of file, -errno. */
-  private removeLeftover(path: string, endpoint: Endpoint): number {
+  private removeLeftover(endpoint: Uint8Array): number {
+    const path = endpointText(endpoint, 0);
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false) return -EEXIST;
     const probe = this.sockets.openStream(KIND_UNIX, { noDelay: false, keepAlive: false });
     if (probe < 0) return probe;
@@ -182,8 +163,8 @@ class LinuxHost implements Host {
     return 0;
   }
 
-  private encode(endpoint: Endpoint): number {
-    return encodeSockaddr(recordOf(endpoint), 0, this.bytes, ADDRESS_AT);
+  private encode(endpoint: Uint8Array): number {
+    return encodeSockaddr(endpoint, 0, this.bytes, ADDRESS_AT);
   }
 
   private claim(path: string, mode: number | undefined): void {
@@ -218,15 +199,9 @@ function identityOf(path: string): Identity | undefined {
   return found === undefined ? undefined : { device: found.dev, inode: found.ino };
 }
 
-function recordOf(endpoint: Endpoint): Uint8Array {
-  const record = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, record, 0);
-  return record;
-}
-
-function refusal(result: number, endpoint: Endpoint): HostError {
-  const text = endpointText(recordOf(endpoint), 0);
-  const { why, help } = listenHelp(-result, endpoint.kind === KIND_UNIX);
-  const reason = why === '' ? '' : `: ${why}`;
-  return new HostError(`cannot listen on ${text} (${errnoName(result)})${reason}`, -result, text, help);
+function refusal(result: number, endpoint: Uint8Array): ListenResult {
+  const text = endpointText(endpoint, 0);
+  const code = errnoName(result);
+  const { why, help } = listenHelp(-result, endpoint[ENDPOINT_KIND] === KIND_UNIX);
+  return { error: { code, endpoint: text, message: `cannot listen on ${text}: ${why || code}`, help } };
 }

@@ -1,28 +1,36 @@
-/** Chooses and opens the loop of a worker: io_uring where the kernel lets us, else epoll. */
+/** Picks the loop for a worker: io_uring where the kernel allows it, else epoll. */
 import { loadFfi } from '../ffi/load.ts';
 import type { Loop, LoopOptions } from '../loop/loop.ts';
 import { EpollLoop } from './epoll.ts';
-import { openUring } from './uring.ts';
 import { probeUring } from './uring/probe.ts';
+import { openUring } from './uring.ts';
 
-export interface OpenedLoop {
-  readonly loop: Loop;
-  /** Why it is not io_uring although nobody asked for another loop. */
-  readonly reason: string | undefined;
-}
+/** What a user may ask for; `auto` takes the best that works. */
+export type LoopChoice = 'auto' | 'uring' | 'epoll';
+
+/** The loop, with the reason when it is not the best one; or only the reason why there is none. */
+export type OpenedLoop =
+  | { readonly loop: Loop; readonly reason: string }
+  | { readonly loop?: never; readonly reason: string };
 
 /**
- * Opens a loop in the calling thread, which owns it from then on.
+ * Opens a loop for the calling thread, which is the only one that may use it.
  *
- * @param choice `auto` falls back to epoll and says why; `uring` and `epoll` are orders.
- * @errors Error with the reason when the loop asked for cannot be had here.
+ * @param choice `uring` and `epoll` mean exactly that one: asked for by name, it is not replaced silently.
+ * @returns `reason` is empty when the loop is what was asked for or the best one; else a text for the log.
+ * @cost some milliseconds; loads a library on the first call: before chroot.
+ * @errors none: whatever goes wrong is a reason.
  */
-export function openLoop(choice: 'auto' | 'uring' | 'epoll', options: LoopOptions): OpenedLoop {
-  const { ffi, reason: missing } = loadFfi();
-  if (!ffi) throw new Error(missing);
-  if (choice === 'epoll') return { loop: new EpollLoop(ffi, options), reason: undefined };
-  const reason = probeUring(ffi);
-  if (reason === '') return { loop: openUring(ffi, options), reason: undefined };
-  if (choice === 'uring') throw new Error(reason);
-  return { loop: new EpollLoop(ffi, options), reason };
+export function openLoop(choice: LoopChoice, options: LoopOptions): OpenedLoop {
+  const { ffi, reason } = loadFfi();
+  if (ffi === undefined) return { reason };
+  try {
+    if (choice === 'epoll') return { loop: new EpollLoop(ffi, options), reason: '' };
+    const unusable = probeUring(ffi);
+    if (unusable === '') return { loop: openUring(ffi, options), reason: '' };
+    if (choice === 'uring') return { reason: unusable };
+    return { loop: new EpollLoop(ffi, options), reason: `epoll is used: ${unusable}` };
+  } catch (error) {
+    return { reason: `no loop could be opened: ${error instanceof Error ? error.message : String(error)}` };
+  }
 }

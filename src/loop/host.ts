@@ -3,20 +3,23 @@
  *
  * Types only. Nothing here is for the hot path; all calls are made by the main thread and return at once.
  */
-import type { Endpoint } from '../base/endpoint.ts';
+import type { Fd } from '../base/brand.ts';
 
-/** A refusal of the operating system, told for people: its message says what failed, why, and what would help. */
-export interface HostError extends Error {
-  readonly name: 'HostError';
-  /** Positive; 0 when there is none. */
-  readonly errno: number;
+/** A failure that a person has to do something about. */
+export interface HostError {
   /** Symbolic error number, such as `EADDRINUSE`. */
   readonly code: string;
-  /** The address as a person writes it; empty when it is about none. */
+  /** The address as a person writes it. */
   readonly endpoint: string;
-  /** What would help, as part of the message; empty when we do not know. */
+  /** One line: what failed and why, with the address; without the help. */
+  readonly message: string;
+  /** What would help; empty when we do not know. */
   readonly help: string;
 }
+
+export type ListenResult =
+  | { readonly fd: Fd; readonly error?: never }
+  | { readonly fd?: never; readonly error: HostError };
 
 export interface ListenOptions {
   /** Connections that may wait to be accepted, > 0; the kernel cuts it to its own limit (net.core.somaxconn). */
@@ -52,19 +55,18 @@ export interface Host {
    * `[::]` takes IPv4 too. A unix path left behind by a process that died is taken over; one that is answered on, or
    * that is no socket, is left alone and reported.
    *
-   * @param endpoint port 0 lets the kernel choose.
-   * @errors throws HostError.
+   * @param endpoint ENDPOINT_SIZE bytes (base/endpoint.ts); port 0 lets the kernel choose.
    */
-  listen(endpoint: Endpoint, options: ListenOptions): number;
+  listen(endpoint: Uint8Array, options: ListenOptions): ListenResult;
 
-  /** Where a listening socket really listens: differs from what was asked for when the port was 0. */
-  localEndpoint(fd: number, asked: Endpoint): Endpoint;
+  /** The address a socket is bound to, as ENDPOINT_SIZE bytes: for port 0. KIND_NONE when there is none. */
+  localEndpoint(fd: Fd): Uint8Array;
 
   /** Closes a descriptor of ours. */
-  close(fd: number): void;
+  close(fd: Fd): void;
 
   /** Closes a connection so that its peer sees an abort: for those of a worker that has died. */
-  abort(fd: number): void;
+  abort(fd: Fd): void;
 
   /** Removes a unix socket that `listen` of this process made. No-op when the path is somebody else's by now. */
   unlinkOwn(path: string): void;
@@ -77,7 +79,7 @@ export interface Host {
    */
   raiseDescriptorLimit(wanted: number): number;
 
-  /** Makes the descriptor that wakes a loop (`LoopOptions.wakeFd`). @errors throws HostError. */
+  /** Makes the descriptor that wakes a loop (`LoopOptions.wakeFd`): descriptor or -errno. */
   createWake(): number;
 
   /** Wakes the loop that waits on it. May be called from any thread, also before the loop runs; calls merge. */
