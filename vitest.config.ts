@@ -12,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
-          include: ['src/**/*.test.ts', 'test/{laws,support}/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'test/{laws,support}/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 2,
           testTimeout: 20_000,
