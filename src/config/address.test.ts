@@ -35,6 +35,7 @@ describe('a listen address', () => {
   test.each([
     ['', "listen address: '' has no port; write host:port, [ipv6]:port or /path"],
     ['127.0.0.1:', "listen address: '127.0.0.1:' has no port; write host:port, [ipv6]:port or /path"],
+    ['[]:80', "listen address: '[]:80' has no host; write host:port, [ipv6]:port or /path"],
     ['[::1]', "listen address: '[::1]' has no port; write host:port, [ipv6]:port or /path"],
     ['[::1]:', "listen address: '[::1]:' has no port; write host:port, [ipv6]:port or /path"],
     ['::', "listen address: '::' has no port; write host:port, [ipv6]:port or /path"],
@@ -76,7 +77,12 @@ describe('a server', () => {
     ['', "server: '' has no host; write host:port, [ipv6]:port or /path"],
     [':80', "server: ':80' has no host"],
     ['[]:80', "server: '[]:80' has no host"],
-    ['::1', "server: '::1' has no host; write host:port, [ipv6]:port or /path"],
+    ['::1', "server: '::1' is an IPv6 address; write it in brackets: [::1]:port"],
+    ['1::2', "server: '1::2' is an IPv6 address; write it in brackets: [1::2]:port"],
+    ['2001:db8::1', "server: '2001:db8::1' is an IPv6 address; write it in brackets"],
+    ['fe80::1%2', "server: 'fe80::1%2' is an IPv6 address; write it in brackets"],
+    ['::1:80:5', "'::1:80:5' is an IPv6 address; write it in brackets"],
+    ['/run/x:abc:5', "server '/run/x:abc:5', port: 'abc' is not a whole number"],
     ['[::1]80', "server: '[::1]80' has text after the closing bracket"],
     ['h:80:1:2:3:4:5', 'too many fields; write host:port:max:hard:weight:prio, an IPv6 address in brackets'],
     ['h:80:abc:5', "server 'h:80:abc:5', max: 'abc' is not a whole number from 0 to 2147483647"],
@@ -156,7 +162,7 @@ describe('a literal address', () => {
     ['::ffff:192.0.2.1', '192.0.2.1:80'],
     ['::ffff:c000:201', '192.0.2.1:80'],
   ])('%s is %s', (host, wanted) => {
-    expect(text(literalEndpoint(host, 80))).toBe(wanted);
+    expect(text(literalEndpoint(host, 80, 'here'))).toBe(wanted);
   });
 
   test.each([
@@ -171,16 +177,26 @@ describe('a literal address', () => {
     'localhost',
     '-1',
   ])('%s is a name', (host) => {
-    expect(literalEndpoint(host, 80)).toBeUndefined();
+    expect(literalEndpoint(host, 80, 'here')).toBeUndefined();
   });
 
   test('a zone is kept as its number', () => {
-    expect(literalEndpoint('fe80::1%3', 80)).toMatchObject({ kind: KIND_IPV6, scope: 3 });
-    expect(literalEndpoint('fe80::1', 80)).toMatchObject({ kind: KIND_IPV6, scope: 0 });
+    expect(literalEndpoint('fe80::1%3', 80, 'here')).toMatchObject({ kind: KIND_IPV6, scope: 3 });
+    expect(literalEndpoint('fe80::1', 80, 'here')).toMatchObject({ kind: KIND_IPV6, scope: 0 });
+    expect(text(literalEndpoint('fe80::1%3', 80, 'here'))).toBe('[fe80::1%3]:80');
+  });
+
+  test.each(['eth0', '', '-1', '1x', '4294967296'])("zone '%s' is a mistake", (zone) => {
+    const wanted = `here: zone '${zone}' is not the number of an interface, as in fe80::1%2`;
+    expect(() => literalEndpoint(`fe80::1%${zone}`, 80, 'here')).toThrow(wanted);
   });
 
   test('an IPv4-mapped address is the IPv4 address', () => {
-    expect(literalEndpoint('::ffff:10.0.0.1', 1)).toEqual({ kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, 1), port: 1 });
+    expect(literalEndpoint('::ffff:10.0.0.1', 1, 'here')).toEqual({
+      kind: KIND_IPV4,
+      ip: Uint8Array.of(10, 0, 0, 1),
+      port: 1,
+    });
   });
 
   test('a unix address is its path', () => {
@@ -188,12 +204,13 @@ describe('a literal address', () => {
   });
 
   test('the printed form reads as the same address', () => {
+    const zoned = fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 999_999_999 })).map(([ip, zone]) => `${ip}%${zone}`);
     fc.assert(
-      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), fc.nat(65_535), (host, port) => {
-        const endpoint = literalEndpoint(host, port)!;
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6(), zoned), fc.nat(65_535), (host, port) => {
+        const endpoint = literalEndpoint(host, port, 'here')!;
         const printed = text(endpoint)!;
         const read = parseListen(printed, 'here');
-        expect('host' in read && literalEndpoint(read.host, Number(read.port))).toEqual(endpoint);
+        expect('host' in read && literalEndpoint(read.host, Number(read.port), 'here')).toEqual(endpoint);
       }),
     );
   });

@@ -60,6 +60,7 @@ describe('mistakes name where they stand and what would be right', () => {
     ['tcp_fastclose sideways', "-O 'tcp_fastclose': 'sideways' is not one of up, down, both, off"],
     ['tcp_fastclose', "-O 'tcp_fastclose': takes exactly one word, not 0"],
     ['keepalive yes', "-O 'keepalive': takes nothing after it, not 'yes'"],
+    ['epoll now', "-O 'epoll': takes nothing after it, not 'now'"],
     ['no keepalive 1', "-O 'no keepalive': takes nothing after it, not '1'"],
     ['keep_alive', "-O: 'keep_alive' is not a command of this version; it knows uring, epoll,"],
     ['no timeout', "-O: 'no timeout' is not a command of this version"],

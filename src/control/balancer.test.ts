@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { KIND_IPV4, KIND_IPV6, KIND_UNIX } from '../base/endpoint.ts';
+import { KIND_IPV4 } from '../base/endpoint.ts';
 import { ConfigError, DEFAULT_SETTINGS, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
-import { Balancer, DESCRIPTOR_RESERVE, textOf } from './balancer.ts';
+import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 
 const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } as const;
 const NO_WORKER = new URL('file:///nowhere/worker.js');
@@ -51,8 +51,10 @@ describe('descriptors', () => {
   });
 });
 
-test('addresses are written as a person would write them', () => {
-  expect(textOf(LISTEN)).toBe('127.0.0.1:0');
-  expect(textOf({ kind: KIND_IPV6, ip: new Uint8Array(16), port: 80, scope: 0 })).toBe('[::]:80');
-  expect(textOf({ kind: KIND_UNIX, path: '/run/pen.sock' })).toBe('/run/pen.sock');
+test('a listener that cannot be had is a mistake of the person who started us, with what would help', async () => {
+  const error = { message: 'cannot listen on 127.0.0.1:80 (EADDRINUSE)', help: 'stop the other program' };
+  const host = { ...hostWith(5000), listen: () => ({ fd: -1, error }) } as unknown as Host;
+  await expect(Balancer.start(host, configuration(10), false, NO_WORKER)).rejects.toThrow(
+    'listen address: cannot listen on 127.0.0.1:80 (EADDRINUSE); stop the other program',
+  );
 });

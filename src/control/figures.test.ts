@@ -48,6 +48,7 @@ test('each figure is read from the column of its name', () => {
     'closedOrderly',
     'closedAbort',
     'closedIdle',
+    'closedStop',
     'pausedFull',
     'pausedPending',
     'pausedDescriptors',

@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('a person is told which limit was met, once per look, and what would help', () => {
+test('a person is told which limit was met and what would help', () => {
   const tables = openTables(createTables());
   const lines: string[] = [];
   const timer = watchPauses({ tables }, (text) => lines.push(text));
@@ -22,13 +22,30 @@ test('a person is told which limit was met, once per look, and what would help',
   addTo(tables.counters.pausedDescriptors, 0, 1);
   vi.advanceTimersByTime(10_000);
   expect(lines).toEqual([
-    'all connections are in use (conn_max, -x): further clients wait in the backlog (3 times since the last line)',
-    'out of descriptors (ulimit -n): further clients wait in the backlog (1 times since the last line)',
+    'all connections are in use (conn_max, -x): further clients wait in the backlog',
+    'out of descriptors (ulimit -n): further clients wait in the backlog',
   ]);
 
   addTo(tables.counters.pausedPending, 0, 1);
   vi.advanceTimersByTime(10_000);
   expect(lines).toHaveLength(3);
   expect(lines[2]).toContain('pending_max');
+  clearInterval(timer);
+});
+
+test('a limit that is met again and again is told once, until it rested for a while', () => {
+  const tables = openTables(createTables());
+  const lines: string[] = [];
+  const timer = watchPauses({ tables }, (text) => lines.push(text));
+  for (let second = 0; second < 60; second++) {
+    addTo(tables.counters.pausedFull, 0, 1);
+    vi.advanceTimersByTime(1000);
+  }
+  expect(lines).toHaveLength(1);
+
+  vi.advanceTimersByTime(10_000);
+  addTo(tables.counters.pausedFull, 0, 1);
+  vi.advanceTimersByTime(10_000);
+  expect(lines).toHaveLength(2);
   clearInterval(timer);
 });

@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { ENDPOINT_SIZE, endpointText, KIND_IPV4, KIND_UNIX } from '../base/endpoint.ts';
+import type { Fd } from '../base/brand.ts';
+import {
+  ENDPOINT_SIZE,
+  endpointText,
+  KIND_IPV4,
+  KIND_IPV6,
+  KIND_UNIX,
+  writeEndpoint,
+  type Endpoint,
+} from '../base/endpoint.ts';
 import { isServerSet } from '../balance/choose.ts';
 import { DEFAULT_SETTINGS, type Configuration, type ServerConfig, type Settings } from '../config/model.ts';
 import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
@@ -8,7 +17,14 @@ import { createTables, openTables, type ConfigBank, type Tables } from '../table
 import { FIRST_SERVER_ROW, publish } from './publisher.ts';
 
 const LIMITS = { descriptorMax: 960 };
-const LISTENERS = [{ fd: 17, endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const }];
+const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const;
+const LISTENERS = [{ fd: 17 as Fd, endpoint: recordOf(LISTEN) }];
+
+function recordOf(endpoint: Endpoint): Uint8Array {
+  const record = new Uint8Array(ENDPOINT_SIZE);
+  writeEndpoint(endpoint, record, 0);
+  return record;
+}
 
 function server(last: number, limits: Partial<ServerConfig> = {}): ServerConfig {
   const endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, last), port: 80 } as const;
@@ -20,7 +36,7 @@ function configuration(
   settings: Partial<Settings> = {},
   emergency?: ServerConfig,
 ): Configuration {
-  return { listen: LISTENERS[0]!.endpoint, servers, emergency, settings: { ...DEFAULT_SETTINGS, ...settings } };
+  return { listen: LISTEN, servers, emergency, settings: { ...DEFAULT_SETTINGS, ...settings } };
 }
 
 function live(tables: Tables): ConfigBank {
@@ -54,6 +70,20 @@ describe('what is published can be read by a worker', () => {
       LIMITS,
     );
     expect(addresses(tables)).toEqual(['/run/ä.sock']);
+  });
+
+  test('the unspecified address as an empty slot, whatever its port', () => {
+    const tables = openTables(createTables());
+    const any4 = { kind: KIND_IPV4, ip: new Uint8Array(4), port: 80 } as const;
+    const any6 = { kind: KIND_IPV6, ip: new Uint8Array(16), port: 80, scope: 0 } as const;
+    const servers = [server(1, { endpoint: any4 }), server(2), server(3, { endpoint: any6 })];
+    publish(tables, configuration(servers), LISTENERS, LIMITS);
+    const isSet = servers.map((_, index) => isServerSet(live(tables), FIRST_SERVER_ROW + index));
+    expect(isSet).toEqual([false, true, false]);
+    // And also when another server stood there before.
+    publish(tables, configuration([server(1), server(2), server(3)]), LISTENERS, LIMITS);
+    publish(tables, configuration(servers), LISTENERS, LIMITS);
+    expect(addresses(tables)).toEqual(['none', '192.0.2.2:80', 'none']);
   });
 
   test('times in milliseconds, switches as flags', () => {

@@ -20,12 +20,12 @@ describe('literal addresses', () => {
     ['::ffff:1.2.3.4', { kind: KIND_IPV4, ip: Uint8Array.of(1, 2, 3, 4) }],
     ['fe80::1%7', { kind: KIND_IPV6, scope: 7 }],
   ])('%s asks no resolver', async (host, wanted) => {
-    expect(await resolveAddress({ host, port: '80' }, 'server')).toMatchObject({ ...wanted, port: 80 });
+    expect(await resolveAddress({ host, port: '80' }, 'server', 1)).toMatchObject({ ...wanted, port: 80 });
     expect(lookup).not.toHaveBeenCalled();
   });
 
   test('nor does a unix path', async () => {
-    expect(await resolveAddress({ path: '/run/x' }, 'server')).toEqual({ kind: KIND_UNIX, path: '/run/x' });
+    expect(await resolveAddress({ path: '/run/x' }, 'server', 1)).toEqual({ kind: KIND_UNIX, path: '/run/x' });
     expect(lookup).not.toHaveBeenCalled();
   });
 });
@@ -33,7 +33,7 @@ describe('literal addresses', () => {
 describe('names', () => {
   test('mean the first address, in the order of the system', async () => {
     lookup.mockResolvedValue({ address: '192.0.2.7', family: 4 });
-    expect(await resolveAddress({ host: 'www', port: '80' }, 'server')).toEqual({
+    expect(await resolveAddress({ host: 'www', port: '80' }, 'server', 1)).toEqual({
       kind: KIND_IPV4,
       ip: Uint8Array.of(192, 0, 2, 7),
       port: 80,
@@ -43,18 +43,18 @@ describe('names', () => {
 
   test('may mean an IPv6 address', async () => {
     lookup.mockResolvedValue({ address: '2001:db8::7', family: 6 });
-    expect(await resolveAddress({ host: 'www', port: '80' }, 'server')).toMatchObject({ kind: KIND_IPV6 });
+    expect(await resolveAddress({ host: 'www', port: '80' }, 'server', 1)).toMatchObject({ kind: KIND_IPV6 });
   });
 
   test('that mean nothing are a mistake which names the place, the host and the reason', async () => {
     const wanted = new ConfigError('-e', "host 'nowhere' cannot be resolved (ENOTFOUND)");
-    await expect(resolveAddress({ host: 'nowhere', port: '80' }, '-e')).rejects.toThrow(wanted);
+    await expect(resolveAddress({ host: 'nowhere', port: '80' }, '-e', 1)).rejects.toThrow(wanted);
   });
 });
 
 describe('ports', () => {
   async function port(text: string): Promise<number | undefined> {
-    const endpoint = await resolveAddress({ host: '127.0.0.1', port: text }, 'server');
+    const endpoint = await resolveAddress({ host: '127.0.0.1', port: text }, 'server', 1);
     return 'port' in endpoint ? endpoint.port : undefined;
   }
 
@@ -79,13 +79,19 @@ describe('ports', () => {
     "'%s' is a mistake",
     async (text) => {
       await expect(port(text)).rejects.toThrow(
-        `server: port '${text}' is neither a number from 0 to 65535 nor a service in /etc/services`,
+        `server: port '${text}' is neither a number from 1 to 65535 nor a service in /etc/services`,
       );
     },
   );
 
+  test('0 means that the system chooses, for a listener only', async () => {
+    const address = { host: '127.0.0.1', port: '0' };
+    expect(await resolveAddress(address, 'listen address', 0)).toMatchObject({ port: 0 });
+    await expect(resolveAddress(address, 'server', 1)).rejects.toThrow("server: port '0' is neither a number from 1");
+  });
+
   test('are read before the host is looked up', async () => {
-    await expect(resolveAddress({ host: 'www', port: 'nonsense' }, 'server')).rejects.toThrow("port 'nonsense'");
+    await expect(resolveAddress({ host: 'www', port: 'nonsense' }, 'server', 1)).rejects.toThrow("port 'nonsense'");
     expect(lookup).not.toHaveBeenCalled();
   });
 });
