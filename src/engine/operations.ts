@@ -7,8 +7,11 @@ import { BIG_SIZE } from './big-buffers.ts';
 import type { EngineState } from './state.ts';
 import { PENDING_CONNECT, PENDING_RECV, PENDING_SEND, PENDING_WATCH } from './states.ts';
 
-/** Most bytes of one send: small enough that other connections get their turn between two of them. */
-export const SEND_MAX = 128 * 1024;
+/**
+ * Most bytes of one send: about 100 us of copying, after which other connections get their turn. Smaller pieces cost
+ * bulk data up to half more CPU, larger ones save nothing (docs/decisions.md).
+ */
+export const SEND_MAX = 512 * 1024;
 /** How often a connection with bytes on their way is looked at. */
 export const CHECK_MS = 500;
 
