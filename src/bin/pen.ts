@@ -47,7 +47,10 @@ async function run(line: CommandLine): Promise<number> {
   const pauses = watchPauses(balancer, say);
   const failure = await Promise.race([balancer.supervisor.ended, stopSignal()]);
   clearInterval(pauses);
-  if (failure) say(`the worker failed: ${failure.stack ?? failure.message}`);
+  if (failure) {
+    say(`the worker failed, its connections are ended: ${failure.stack ?? failure.message}`);
+    balancer.abortConnections();
+  }
   const isStopped = await balancer.stop();
   if (!isStopped) say('the worker did not stop in time and was left behind');
   return failure || !isStopped ? 1 : 0;

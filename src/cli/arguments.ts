@@ -75,10 +75,10 @@ export type Request =
  * @errors ConfigError that names the option, what was wrong and what would be right.
  */
 export function readCommandLine(args: readonly string[]): Request {
-  const { values, positionals } = parse(args);
+  const { values, positionals, tokens } = parse(args);
   if (values.version) return { kind: 'version' };
   if (values.help || positionals.length === 0) return { kind: 'help' };
-  const settings = readSettings(values);
+  const settings = readSettings(tokens);
   const [listenText = '', ...serverTexts] = positionals;
   const listen = parseListen(listenText, 'listen address');
   const port = 'port' in listen ? listen.port : undefined;
@@ -91,21 +91,25 @@ export function readCommandLine(args: readonly string[]): Request {
   return { kind: 'run', line: { listen, servers, emergency, settings, isLimitGiven } };
 }
 
-type Values = ReturnType<typeof parse>['values'];
+type Tokens = ReturnType<typeof parse>['tokens'];
 
-function readSettings(values: Values): Settings {
+/** Applies options in the order in which they stand, so that the last word counts whichever way it was said. */
+function readSettings(tokens: Tokens): Settings {
   let settings = DEFAULT_SETTINGS;
-  for (const [letter, command] of SHORT_COMMANDS) {
-    const value = values[letter as 'b'];
-    if (value !== undefined) settings = applyCommand(settings, `${command} ${value}`, `-${letter}`);
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    const { name, value = '' } = token;
+    const command = SHORT_COMMANDS.get(name);
+    if (command !== undefined) settings = applyCommand(settings, `${command} ${value}`, `-${name}`);
+    else if (name === 'O') settings = applyCommand(settings, value, '-O');
+    else if (name === 's') settings = applyCommand(settings, 'stubborn', '-s');
   }
-  for (const command of values.O ?? []) settings = applyCommand(settings, command, '-O');
-  return values.s ? { ...settings, stubborn: true } : settings;
+  return settings;
 }
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true, tokens: true });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const letter = /Unknown option '-(\w)'/.exec(message)?.[1];

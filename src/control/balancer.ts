@@ -3,6 +3,7 @@
  *
  * @owner main thread.
  */
+import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
@@ -55,13 +56,14 @@ export class Balancer {
     const listeners = [openListener(host, fitted)];
     const tables = openTables(createTables());
     publish(tables, fitted, listeners, { descriptorMax });
-    const supervisor = await Supervisor.start(workerScript, host, tables, {
-      worker: 0,
-      slotFirst: 0,
-      slotCount: connMax,
-      loop: settings.loop,
-    });
-    return new Balancer(host, tables, fitted, listeners, supervisor);
+    const start = { worker: 0, slotFirst: 0, slotCount: connMax, loop: settings.loop };
+    try {
+      const supervisor = await Supervisor.start(workerScript, host, tables, start);
+      return new Balancer(host, tables, fitted, listeners, supervisor);
+    } catch (error) {
+      closeListeners(host, listeners);
+      throw error;
+    }
   }
 
   /** Where clients connect to, as text. */
@@ -72,11 +74,25 @@ export class Balancer {
   /** Ends all connections and the worker, closes listeners and removes our sockets from the file system. */
   async stop(): Promise<boolean> {
     const isStopped = await this.supervisor.stop();
-    for (const { fd, endpoint } of this.listeners) {
-      this.host.close(fd);
-      if (endpoint[ENDPOINT_KIND] === KIND_UNIX) this.host.unlinkOwn(endpointText(endpoint, 0));
-    }
+    closeListeners(this.host, this.listeners);
     return isStopped;
+  }
+
+  /** After the worker has failed: ends the connections it left behind, so that none of them looks complete. */
+  abortConnections(): void {
+    const { fd } = this.tables.sides;
+    const sides = this.configuration.settings.connMax * 2;
+    for (let side = 0; side < sides; side++) {
+      const left = fd[side] ?? -1;
+      if (left >= 0) this.host.abort(left as Fd);
+    }
+  }
+}
+
+function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
+  for (const { fd, endpoint } of listeners) {
+    host.close(fd);
+    if (endpoint[ENDPOINT_KIND] === KIND_UNIX) host.unlinkOwn(endpointText(endpoint, 0));
   }
 }
 

@@ -37,7 +37,6 @@ export class Supervisor {
     this.wakeFd = wakeFd;
     this.ready = ready;
     this.ended = ended;
-    process.on('exit', () => this.requestStop());
   }
 
   /**
@@ -54,6 +53,7 @@ export class Supervisor {
   ): Promise<Supervisor> {
     const wakeFd = host.createWake();
     if (wakeFd < 0) throw new Error(`cannot create the worker's wake-up (${errnoName(wakeFd)})`);
+    process.on('exit', () => interrupt(host, tables, wakeFd));
     const workerData: WorkerStart = { ...start, memory: tables.memory, wakeFd };
     const thread = new Worker(script, { workerData, resourceLimits: RESOURCE_LIMITS });
     const ended = new Promise<Error | undefined>((resolve) => {
@@ -76,14 +76,15 @@ export class Supervisor {
 
   /** Stops the worker and waits for its end, within bounds. @returns false when it had to be left behind. */
   async stop(): Promise<boolean> {
-    this.requestStop();
+    interrupt(this.host, this.tables, this.wakeFd);
     const deadline = AbortSignal.timeout(STOP_DEADLINE_MS);
     const late = new Promise<false>((resolve) => deadline.addEventListener('abort', () => resolve(false)));
     return Promise.race([this.ended.then(() => true), late]);
   }
+}
 
-  private requestStop(): void {
-    requestStop(this.tables, STOP_ABORT);
-    this.wake();
-  }
+/** Raises the flag and wakes the worker, which may be asleep in the kernel. */
+function interrupt(host: Host, tables: Tables, wakeFd: number): void {
+  requestStop(tables, STOP_ABORT);
+  host.wake(wakeFd);
 }

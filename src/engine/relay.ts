@@ -169,6 +169,11 @@ function sendFailed(e: EngineState, target: number): void {
 
 function becomeDeaf(e: EngineState, side: number): void {
   e.marks[side] |= MARK_DEAF;
+  if ((e.marks[side ^ 1] & MARK_DEAF) !== 0) {
+    // Neither takes bytes any more: nothing is left to wait for.
+    end(e, side >> 1, CLOSE_ABORT, REASON_ABORT);
+    return;
+  }
   cancelPending(e, side ^ 1, PENDING_RECV);
   if ((e.marks[side] & MARK_END_PASSED) !== 0) drain(e, side ^ 1, CLOSE_ABORT);
 }
