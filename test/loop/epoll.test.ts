@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../src/base/assert.ts';
 import type { ArenaOffset, SideSlot, Us } from '../../src/base/brand.ts';
+import { KIND_IPV4 } from '../../src/base/endpoint.ts';
 import { loadFfi } from '../../src/ffi/load.ts';
 import { Outbox } from '../../src/linux/epoll-batch.ts';
 import { SmallBuffers } from '../../src/linux/epoll-buffers.ts';
@@ -8,7 +9,7 @@ import { Sides } from '../../src/linux/epoll-sides.ts';
 import { EpollLoop } from '../../src/linux/epoll.ts';
 import { runLoopSuite } from '../../src/loop/conformance.suite.ts';
 import { check, play, Stage } from '../../src/loop/conformance/script.suite.ts';
-import { OP_RECV, OP_SEND } from '../../src/loop/loop.ts';
+import { OP_ACCEPT, OP_RECV, OP_SEND } from '../../src/loop/loop.ts';
 import { runKernelSuite } from './kernel-suite.ts';
 import { RealNet } from './real-net.ts';
 
@@ -78,6 +79,21 @@ describe.runIf(ffi)(`epoll${reason === undefined ? '' : ` (${reason})`}`, () => 
       const waits = loop.counters.waits;
       yield (stage.now + 100_000) as Us;
       check(loop.counters.waits - waits <= 2, `${loop.counters.waits - waits} waits in 100 ms of idleness`);
+    });
+  });
+
+  test('clients that wait while nothing is asked for do not keep the loop awake', () => {
+    run(function* (stage, loop) {
+      const listener = stage.net.listen(KIND_IPV4);
+      const slot = stage.nextListener();
+      for (let i = 0; i < 3; i++) stage.net.connect(listener.endpoint);
+      yield* stage.acceptOne(slot, listener);
+      const cancelled = stage.accept(slot, listener.fd, 1);
+      loop.cancel(OP_ACCEPT, slot, cancelled);
+      yield* stage.next(OP_ACCEPT, slot, cancelled);
+      const waits = loop.counters.waits;
+      yield (stage.now + 50_000) as Us;
+      check(loop.counters.waits - waits <= 2, `${loop.counters.waits - waits} waits in 50 ms with clients waiting`);
     });
   });
 

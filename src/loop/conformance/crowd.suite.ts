@@ -1,6 +1,6 @@
 import type { Fd, SideSlot } from '../../base/brand.ts';
 import { KIND_IPV4 } from '../../base/endpoint.ts';
-import { CLOSE_ABORT, CLOSE_ORDERLY, FLAG_MORE, OP_ACCEPT, OP_RECV, OP_SEND } from '../loop.ts';
+import { CLOSE_ABORT, CLOSE_ORDERLY, FLAG_MORE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND } from '../loop.ts';
 import type { Peer } from './net.ts';
 import { ascii, type Case, check, equal, equalBytes, pattern, type Script, type Stage } from './script.suite.ts';
 
@@ -83,6 +83,29 @@ export const crowdCases: readonly Case[] = [
         fresh.peer.write(pattern(9, i));
         equalBytes((yield* stage.received(next, waiting)).bytes, pattern(9, i), `bytes of round ${i}`);
         stage.close(fresh.fd);
+      }
+    },
+  },
+  {
+    name: 'the number of a closed listener serves a connection in the same turn',
+    *script(stage) {
+      const server = stage.net.serve(KIND_IPV4);
+      for (let i = 0; i < 5; i++) {
+        const listener = stage.net.listen(KIND_IPV4);
+        const client = stage.net.connect(listener.endpoint);
+        yield* stage.acceptOne(stage.nextListener(), listener);
+        stage.net.closeListener(listener);
+        const side = stage.nextSide();
+        const fd = stage.open();
+        const connected = stage.connect(side, fd, server.endpoint);
+        equal((yield* stage.next(OP_CONNECT, side, connected)).result, 0, 'connect');
+        let peer: Peer | undefined;
+        yield* stage.until(() => (peer ??= server.accept()) !== undefined, 'the server to accept');
+        const seq = stage.recv(side, fd);
+        yield* stage.rest(1000);
+        (peer as unknown as Peer).write(pattern(7, i));
+        equalBytes((yield* stage.received(side, seq)).bytes, pattern(7, i), 'bytes');
+        client.close();
       }
     },
   },
