@@ -37,6 +37,14 @@ describe('a command line', () => {
     expect(run(...options, '80', 'a').settings).toEqual({ ...DEFAULT_SETTINGS, ...wanted });
   });
 
+  test('is read from left to right: the last word counts, whichever way it was said', () => {
+    expect(run('-O', 'conn_max 5', '-x', '7', '80', 'a').settings.connMax).toBe(7);
+    expect(run('-x', '7', '-O', 'conn_max 5', '80', 'a').settings.connMax).toBe(5);
+    expect(run('-x', '7', '-x', '8', '80', 'a').settings.connMax).toBe(8);
+    expect(run('-s', '-O', 'no stubborn', '80', 'a').settings.stubborn).toBe(false);
+    expect(run('-O', 'no stubborn', '-s', '80', 'a').settings.stubborn).toBe(true);
+  });
+
   test('may have its options behind the servers', () => {
     expect(run('80', 'a', '-x', '10').settings.connMax).toBe(10);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KIND_IPV4 } from '../base/endpoint.ts';
+import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, DEFAULT_SETTINGS, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
@@ -57,4 +57,55 @@ test('a listener that cannot be had is a mistake of the person who started us, w
   await expect(Balancer.start(host, configuration(10), false, NO_WORKER)).rejects.toThrow(
     'listen address: cannot listen on 127.0.0.1:80 (EADDRINUSE); stop the other program',
   );
+});
+
+describe('a host that lets us listen', () => {
+  const UNIX = { kind: KIND_UNIX, path: '/run/pen.sock' } as const;
+  /** A worker that says it is ready and then has nothing to do. */
+  const WORKER = new URL(
+    `data:text/javascript,${encodeURIComponent(
+      "import { parentPort } from 'node:worker_threads'; parentPort.postMessage({ kind: 'sim', reason: '' });",
+    )}`,
+  );
+
+  /** Notes what is closed, removed and aborted. */
+  function noting(): { readonly host: Host; readonly notes: string[] } {
+    const notes: string[] = [];
+    const endpoint = new Uint8Array(ENDPOINT_SIZE);
+    writeEndpoint(LISTEN, endpoint, 0);
+    const host = {
+      ...hostWith(5000),
+      listen: () => ({ fd: 77 }),
+      localEndpoint: () => endpoint,
+      createWake: () => 78,
+      wake: () => undefined,
+      close: (fd: number) => notes.push(`close ${fd}`),
+      abort: (fd: number) => notes.push(`abort ${fd}`),
+      unlinkOwn: (path: string) => notes.push(`unlink ${path}`),
+    } as unknown as Host;
+    return { host, notes };
+  }
+
+  test('gets its listener back when the worker cannot start, and the path of a unix one', async () => {
+    const { host, notes } = noting();
+    await expect(Balancer.start(host, { ...configuration(10), listen: UNIX }, false, NO_WORKER)).rejects.toThrow();
+    expect(notes).toEqual(['close 77', 'unlink /run/pen.sock']);
+  });
+
+  test('gets it back when the balancer stops', async () => {
+    const { host, notes } = noting();
+    const balancer = await Balancer.start(host, configuration(10), false, WORKER);
+    expect(balancer.address).toBe('127.0.0.1:0');
+    expect(await balancer.stop()).toBe(true);
+    expect(notes).toEqual(['close 77']);
+  });
+
+  test('aborts what a failed worker left behind, and nothing else', async () => {
+    const { host, notes } = noting();
+    const balancer = await Balancer.start(host, configuration(2), false, WORKER);
+    balancer.tables.sides.fd.fill(-1);
+    balancer.tables.sides.fd.set([40, 41, -1, 43]);
+    balancer.abortConnections();
+    expect(notes).toEqual(['abort 40', 'abort 41', 'abort 43']);
+  });
 });
