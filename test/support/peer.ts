@@ -182,9 +182,18 @@ export class Peer implements Watched {
     const count = sockets().receive(this.fd, max);
     if (count === -EAGAIN) return 0;
     if (count > 0) this.take(sockets().scratch.subarray(0, count));
-    else this.ending = count === 0 ? ENDED : errnoName(count);
+    else this.ending = this.endingOf(count);
     if (count <= 0) this.refresh();
     return count;
+  }
+
+  /**
+   * A reset is told once: a send that hears of it first leaves an end of stream for the receive. It is told as EPIPE
+   * when the stream had ended before, so ECONNRESET means that it had not. @source Linux, tcp_reset()
+   */
+  private endingOf(result: number): string {
+    if (result < 0) return errnoName(result);
+    return this.failure === 'ECONNRESET' ? this.failure : ENDED;
   }
 
   private take(bytes: Buffer): void {

@@ -10,7 +10,7 @@ import { Pen, type LoopName } from './pen.ts';
 import { reactor } from './reactor.ts';
 import { Server } from './server.ts';
 import { needs, type Needs } from './skip.ts';
-import type { SocketOptions } from './sockets.ts';
+import { ip, type SocketOptions } from './sockets.ts';
 
 export const LOOPS: readonly LoopName[] = ['uring', 'epoll'];
 
@@ -32,6 +32,8 @@ export interface RigOptions {
   readonly serverOptions?: SocketOptions;
   readonly serverBacklog?: number;
   readonly descriptors?: number;
+  /** Servers in front of the others where nobody listens: their connects are refused. */
+  readonly deadServers?: number;
 }
 
 export class Rig {
@@ -57,12 +59,13 @@ export class Rig {
   }
 
   async start(): Promise<void> {
-    const { servers = [undefined], serverOptions, serverBacklog, options = [], listen, descriptors } = this.options;
+    const { servers = [undefined], serverOptions, serverBacklog, options = [] } = this.options;
+    const { listen, descriptors, deadServers = 0 } = this.options;
     this.servers = servers.map((at) => new Server(at, serverOptions, serverBacklog));
     const pen = await Pen.start({
       loop: this.loop,
       options,
-      servers: this.servers.map((server) => server.address),
+      servers: [...deadAddresses(deadServers), ...this.servers.map((server) => server.address)],
       ...(listen === undefined ? {} : { listen }),
       ...(descriptors === undefined ? {} : { descriptors }),
     });
@@ -125,6 +128,13 @@ export class Rig {
   async pass(ms: number): Promise<void> {
     return reactor().pass(ms);
   }
+}
+
+/** Addresses where nobody listens, and nobody will: the ports belong to closed servers of an address of their own. */
+function deadAddresses(count: number): string[] {
+  const servers = Array.from({ length: count }, () => new Server(ip('127.0.9.9', 0)));
+  for (const server of servers) server.close();
+  return servers.map((server) => server.address);
 }
 
 /**

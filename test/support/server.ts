@@ -1,4 +1,5 @@
 /** A server of the tests: a listening socket whose accepted connections become peers. */
+import { rmSync } from 'node:fs';
 import { EAGAIN } from '../../src/base/errno.ts';
 import { endpointText, ENDPOINT_SIZE, KIND_UNIX, writeEndpoint, type Endpoint } from '../../src/base/endpoint.ts';
 import { ENDED, Peer } from './peer.ts';
@@ -16,6 +17,7 @@ export class Server implements Watched {
   /** Called with each new connection, instead of letting it wait. */
   onPeer: ((peer: Peer) => void) | undefined;
   private readonly fd: number;
+  private readonly backlog: number;
   private isAccepting = true;
 
   /**
@@ -23,6 +25,7 @@ export class Server implements Watched {
    * @param backlog 0 makes room for one connection; further ones hang in their connect until it is accepted.
    */
   constructor(at: Endpoint = ip('127.0.0.1', 0), options: SocketOptions = {}, backlog = BACKLOG) {
+    this.backlog = backlog;
     this.fd = sockets().listen(at, backlog, options);
     this.endpoint = at.kind === KIND_UNIX ? at : { ...at, port: sockets().localPort(this.fd) };
     reactor().add(this.fd, READABLE, this);
@@ -40,11 +43,14 @@ export class Server implements Watched {
   /** Leaves new connections in the backlog, as a program that hangs does. */
   stopAccepting(): void {
     this.isAccepting = false;
+    sockets().libc.listen(this.fd, this.backlog);
     reactor().change(this.fd, 0);
   }
 
   startAccepting(): void {
     this.isAccepting = true;
+    // Many who wait come at once; were there no room for all, the kernel would reset some.
+    sockets().libc.listen(this.fd, BACKLOG);
     reactor().change(this.fd, READABLE);
   }
 
@@ -69,6 +75,7 @@ export class Server implements Watched {
   close(): void {
     reactor().remove(this.fd);
     sockets().close(this.fd);
+    if (this.endpoint.kind === KIND_UNIX) rmSync(this.endpoint.path, { force: true });
   }
 }
 

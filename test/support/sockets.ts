@@ -25,6 +25,7 @@ import { PATTERN_BYTES, writePattern } from './pattern.ts';
 
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const TCP_MAXSEG = 2;
 const IPPROTO_IP = 0;
 /** Binds an address and leaves the port to connect(2), which may share it between destinations. @source ip(7) */
 const IP_BIND_ADDRESS_NO_PORT = 24;
@@ -42,6 +43,8 @@ export interface SocketOptions {
   /** SO_RCVBUF: how much the kernel takes for a reader that does not read. The kernel doubles it. */
   readonly receiveBuffer?: number;
   readonly sendBuffer?: number;
+  /** TCP_MAXSEG. Small segments keep the buffers of whoever sends to it small: they grow in segments. */
+  readonly segment?: number;
   /** Address to connect from. */
   readonly from?: string;
   /** Sends small segments at once (TCP_NODELAY). **Default** true. */
@@ -141,6 +144,7 @@ export class Sockets {
     must(fd, 'socket');
     if (options.receiveBuffer !== undefined) this.setWord(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBuffer);
     if (options.sendBuffer !== undefined) this.setWord(fd, SOL_SOCKET, SO_SNDBUF, options.sendBuffer);
+    if (options.segment !== undefined) this.setWord(fd, IPPROTO_TCP, TCP_MAXSEG, options.segment);
     if (endpoint.kind !== KIND_UNIX) this.setWord(fd, IPPROTO_TCP, TCP_NODELAY, Number(options.noDelay ?? true));
     if (options.from !== undefined) {
       must(this.setWord(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1), 'IP_BIND_ADDRESS_NO_PORT');

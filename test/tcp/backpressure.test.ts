@@ -1,0 +1,154 @@
+/** T5, T8 and stalled crowds: whoever does not read costs little, and only itself. */
+import { expect, test } from 'vitest';
+import { ENDED, type Peer } from '../support/peer.ts';
+import { CPU_SHARE_MAX, restingCpuShare } from '../support/oracles.ts';
+import { descriptorsOf, memoryOf } from '../support/process-facts.ts';
+import { onEachLoop, type Pair, type Rig } from '../support/rig.ts';
+
+const MIB = 1 << 20;
+const FIFTY = 50 * MIB;
+/** One side's buffers in Pen and the kernel (a few MiB each side), with room to spare, but far from everything. */
+const IN_FLIGHT_MAX = 24 * MIB;
+const STALLED = 2000;
+const SMALL_WINDOW = { receiveBuffer: 4096 };
+/** Buffers towards such a client stay small, so that a crowd of them is stalled with little memory. */
+const TINY = { receiveBuffer: 4096, segment: 1000 };
+const STALL_BYTES = 512 * 1024;
+
+/** Lets a peer send until nothing more is taken. */
+async function fill(rig: Rig, sender: Peer): Promise<void> {
+  for (let before = -1; before !== sender.sent;) {
+    before = sender.sent;
+    await rig.pass(100);
+  }
+}
+
+onEachLoop('T5: paused readers', {}, (rig) => {
+  test.each(['client', 'server'] as const)(
+    'T5: 50 MiB to a paused %s wait at their sender, and all of them arrive when it reads on',
+    async (side) => {
+      const { client, server } = await rig.pair(SMALL_WINDOW);
+      const [reader, sender] = side === 'client' ? [client, server] : [server, client];
+      const before = memoryOf(rig.pen.pid);
+      reader.pause();
+      sender.send(FIFTY);
+      sender.end();
+      await fill(rig, sender);
+      expect(sender.sent).toBeLessThan(IN_FLIGHT_MAX);
+      expect(memoryOf(rig.pen.pid) - before).toBeLessThan(IN_FLIGHT_MAX);
+      expect(await restingCpuShare(rig.pen)).toBeLessThan(CPU_SHARE_MAX);
+      reader.resume();
+      await rig.until(
+        () => reader.ending !== '',
+        () => reader.describe(),
+        15_000,
+      );
+      expect([reader.received, reader.ending]).toEqual([FIFTY, ENDED]);
+    },
+  );
+
+  test.each(['client', 'server'] as const)(
+    'T5: a paused %s that goes away ends its sender with a reset',
+    async (side) => {
+      const { client, server } = await rig.pair(SMALL_WINDOW);
+      const [reader, sender] = side === 'client' ? [client, server] : [server, client];
+      reader.pause();
+      sender.send(FIFTY);
+      await fill(rig, sender);
+      // Received bytes lie unread, so the kernel makes a reset of this.
+      reader.close();
+      await rig.until(
+        () => sender.ending !== '',
+        () => sender.describe(),
+      );
+      expect(sender.ending).toBe('ECONNRESET');
+    },
+  );
+
+  test('T5: a reader that stops and goes on a hundred times gets every byte', async () => {
+    const { client, server } = await rig.pair(SMALL_WINDOW);
+    server.send(FIFTY);
+    server.end();
+    for (let round = 0; round < 100 && client.ending === ''; round++) {
+      client.pause();
+      await rig.pass(2);
+      client.resume();
+      await rig.pass(2);
+    }
+    await rig.until(
+      () => client.ending !== '',
+      () => client.describe(),
+      15_000,
+    );
+    expect([client.received, client.ending]).toEqual([FIFTY, ENDED]);
+  });
+});
+
+onEachLoop('T9: stalled connections that both ends leave', {}, (rig) => {
+  test.each(['client', 'server'] as const)(
+    'T9: fifty stalled connections reset by their %s, then by the other end, are over at once',
+    async (first) => {
+      const idle = descriptorsOf(rig.pen.pid).length;
+      const pairs = await rig.pairs(50, TINY);
+      for (const { client, server } of pairs) {
+        client.pause();
+        server.send(STALL_BYTES * 4);
+      }
+      // Long enough for Pen to have looked twice at what does not move.
+      await rig.pass(1500);
+      for (const pair of pairs) pair[first].reset();
+      await rig.pass(50);
+      for (const pair of pairs) pair[first === 'client' ? 'server' : 'client'].reset();
+      const startMs = performance.now();
+      await rig.until(() => descriptorsOf(rig.pen.pid).length <= idle, 'all descriptors are closed', 15_000);
+      expect(performance.now() - startMs).toBeLessThan(1000);
+    },
+  );
+});
+
+onEachLoop('T8: stalled longer than the idle timeout', { options: ['-O', 'idle_timeout 2'] }, (rig) => {
+  test('T8: a client with its window closed for longer than the idle timeout is cut off, its server too, without spinning', async () => {
+    const pairs = await rig.pairs(20, SMALL_WINDOW);
+    for (const { client, server } of pairs) {
+      client.pause();
+      server.send(FIFTY);
+    }
+    await fill(rig, pairs[0].server);
+    expect(await restingCpuShare(rig.pen)).toBeLessThan(CPU_SHARE_MAX);
+    await rig.until(() => pairs.every(({ server }) => server.ending !== ''), 'all servers are told', 5000);
+    for (const { client } of pairs) client.resume();
+    await rig.until(() => pairs.every(({ client }) => client.ending !== ''), 'all clients are told');
+    const endings = new Set(pairs.map(({ client, server }) => `${client.ending} ${server.ending}`));
+    expect([...endings]).toEqual(['ECONNRESET ECONNRESET']);
+  });
+});
+
+/** How much one pair can move, bytes a second. */
+async function rateOf(rig: Rig, { client, server }: Pair): Promise<number> {
+  const startMs = performance.now();
+  const before = client.received;
+  server.send(256 * MIB);
+  await rig.until(
+    () => client.received === before + 256 * MIB,
+    () => client.describe(),
+    20_000,
+  );
+  return (256 * MIB * 1000) / (performance.now() - startMs);
+}
+
+onEachLoop('T8: crowds', { options: ['-x', String(STALLED + 10), '-q', '4096'] }, (rig) => {
+  test(`T8: ${STALLED} readers stalled with their window closed leave the others' rate as without them, by half at least`, async () => {
+    const fast = await rig.pair();
+    await rateOf(rig, fast);
+    const alone = await rateOf(rig, fast);
+    const stalled = await rig.pairs(STALLED, TINY);
+    for (const { client, server } of stalled) {
+      client.pause();
+      server.send(STALL_BYTES);
+    }
+    await fill(rig, stalled[STALLED - 1].server);
+    const beside = Math.max(await rateOf(rig, fast), await rateOf(rig, fast));
+    expect(beside / alone).toBeGreaterThan(0.5);
+    expect(stalled.filter(({ client, server }) => client.ending !== '' || server.ending !== '')).toEqual([]);
+  }, 60_000);
+});

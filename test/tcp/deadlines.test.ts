@@ -1,0 +1,113 @@
+/** T12, T8: deadlines cut what makes no progress, when they say, and nothing else. */
+import { expect, test } from 'vitest';
+import type { Peer } from '../support/peer.ts';
+import { isLong, onEachLoop, type Rig } from '../support/rig.ts';
+
+const MIB = 1 << 20;
+/** A timeout of t closes in [t, t + 1 s]; measured from the test's side of two processes, with slack for the machine. */
+const LATEST_MS = 1000 + 500;
+
+async function msUntilEnded(rig: Rig, peer: Peer, limitMs: number): Promise<number> {
+  const startMs = performance.now();
+  await rig.until(
+    () => peer.ending !== '',
+    () => peer.describe(),
+    limitMs,
+  );
+  return performance.now() - startMs;
+}
+
+onEachLoop('T12: idle_timeout 1, conn_max 10', { options: ['-x', '10', '-O', 'idle_timeout 1'] }, (rig) => {
+  test('T12: silent connections close after one second and before two, both sides with a reset', async () => {
+    const pairs = await rig.pairs(10);
+    const ms = await msUntilEnded(rig, pairs[9].client, 5000);
+    expect(ms).toBeGreaterThan(990);
+    expect(ms).toBeLessThan(1000 + LATEST_MS);
+    const isTold = (peer: Peer): boolean => peer.ending !== '';
+    await rig.until(() => pairs.every(({ client, server }) => isTold(client) && isTold(server)), 'all are told', 1000);
+    expect(new Set(pairs.flatMap(({ client, server }) => [client.ending, server.ending]))).toEqual(
+      new Set(['ECONNRESET']),
+    );
+  });
+
+  test('T12: a half-closed connection that is silent closes as well', async () => {
+    const { client, server } = await rig.pair();
+    client.end();
+    await rig.until(
+      () => server.ending !== '',
+      () => server.describe(),
+    );
+    expect(await msUntilEnded(rig, client, 5000)).toBeLessThan(1000 + LATEST_MS);
+    expect(client.ending).toBe('ECONNRESET');
+  });
+
+  test('T12: a byte now and then, in either direction, keeps a connection open', async () => {
+    const { client, server } = await rig.pair();
+    for (let i = 0; i < 5; i++) {
+      (i % 2 === 0 ? client : server).send(1);
+      await rig.pass(700);
+    }
+    expect([client.ending, server.ending, client.received, server.received]).toEqual(['', '', 2, 3]);
+  });
+});
+
+onEachLoop('T12: half_closed_timeout 1', { options: ['-O', 'half_closed_timeout 1'] }, (rig) => {
+  test('T12: only half-closed connections fall under half_closed_timeout', async () => {
+    const whole = await rig.pair();
+    const { client, server } = await rig.pair();
+    server.end();
+    const ms = await msUntilEnded(rig, server, 5000);
+    expect(ms).toBeGreaterThan(990);
+    expect(ms).toBeLessThan(1000 + LATEST_MS);
+    expect([client.ending, whole.client.ending, whole.server.ending]).toEqual(['end', '', '']);
+  });
+});
+
+onEachLoop('T12: the largest idle timeout', { options: ['-x', '10', '-O', 'idle_timeout 10000000'] }, (rig) => {
+  test('T12: the largest timeout, far above the number of connections, cuts nobody', async () => {
+    const { client, server } = await rig.pair();
+    client.pause();
+    server.send(16 * MIB);
+    await rig.pass(2000);
+    expect([client.ending, server.ending]).toEqual(['', '']);
+    client.resume();
+    await rig.until(
+      () => client.received === 16 * MIB,
+      () => client.describe(),
+    );
+  });
+});
+
+const PACE = 20_000;
+const SLOW_BYTES = 64 * MIB;
+
+onEachLoop('T12: slow downloads', { options: ['-O', 'idle_timeout 5'] }, (rig) => {
+  const name = isLong
+    ? 'T12: 64 MiB read at 20 kB/s, which takes 56 minutes, are never cut by an idle timeout of 5 s'
+    : 'T12: 64 MiB of which the first 240 kB are read at 20 kB/s (12 s of the 56 minutes that PEN_LONG=1 takes), the rest freely, are never cut by an idle timeout of 5 s';
+  test(
+    name,
+    async () => {
+      // A small window, so that bytes trickle on their whole way and do not jump in megabytes from buffer to buffer.
+      const { client, server } = await rig.pair({ receiveBuffer: 4096 });
+      client.readAtPace(PACE, 500);
+      server.send(SLOW_BYTES);
+      server.end();
+      const slowBytes = isLong ? SLOW_BYTES : PACE * 12;
+      await rig.until(
+        () => client.received >= slowBytes || client.ending !== '',
+        () => client.describe(),
+        (slowBytes / PACE) * 1500,
+      );
+      expect([client.ending === '' || client.received === SLOW_BYTES, server.ending]).toEqual([true, '']);
+      client.readFreely();
+      await rig.until(
+        () => client.ending !== '',
+        () => client.describe(),
+        20_000,
+      );
+      expect([client.received, client.ending]).toEqual([SLOW_BYTES, 'end']);
+    },
+    isLong ? 5_400_000 : 60_000,
+  );
+});
