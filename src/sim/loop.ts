@@ -246,7 +246,8 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
       const deadlineUs = turn(this.clock.nowUs as Us, this.batcher.batch);
       this.isInTurn = false;
       if (deadlineUs === STOP) return;
-      this.sleep(Math.min(deadlineUs, this.clock.nowUs + WAIT_MAX_US));
+      // Whole microseconds, so that sums of times are exact.
+      this.sleep(Math.min(Math.ceil(deadlineUs), this.clock.nowUs + WAIT_MAX_US));
       this.inFlight -= this.batcher.fill();
     }
   }

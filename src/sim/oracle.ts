@@ -64,6 +64,8 @@ export function judgeReset(actor: Actor, scene: Scene): void {
 /** A client may go unserved only when no server was there for it all the time. */
 function judgeUnserved(client: Actor, dialogue: Dialogue, scene: Scene): void {
   if (scene.shortageUs >= dialogue.connectUs) return;
+  // A server that resets what it has just accepted may do so before the connect is reported: then it failed.
+  if (dialogue.session?.isAborted === true) return;
   for (const server of scene.servers) {
     if (server.goodSinceUs < dialogue.connectUs) violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
   }

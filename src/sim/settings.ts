@@ -44,8 +44,8 @@ const STARTS_US: readonly number[] = [
   2 ** 32 * 1000 - 30_000_000,
   2 ** 31 * 1000 - 30_000_000,
   2 ** 32 - 10_000_000,
-  59.9 * DAY_US,
-  59.9 * DAY_US,
+  Math.floor(59.9 * DAY_US),
+  Math.floor(59.9 * DAY_US) + 1,
 ];
 
 /** Draws the settings of a seed. */
@@ -83,6 +83,6 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     blacklistMs: prng.chance(1, 4) ? prng.skewed(30_000) : prng.between(100, 2000),
     sizeMax: prng.chance(1, 4) ? 400_000 : 80_000,
     startUs: STARTS_US[prng.below(STARTS_US.length)] as number,
-    troubleUs: prng.between(2000, 200_000),
+    troubleUs: prng.between(20_000, 400_000),
   };
 }

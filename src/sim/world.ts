@@ -166,7 +166,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       return;
     }
     if (this.openClients < settings.clientsMax) this.beginClient();
-    let delayUs = prng.below(settings.arrivalUs);
+    let delayUs = 1 + prng.below(settings.arrivalUs);
     if (this.faults.fires(F_CLOCK_JUMP) && prng.chance(1, 16)) delayUs += prng.skewed(3600) * 1_000_000;
     this.clock.after(delayUs, this.stepSink, EV_ARRIVAL, 0, 0);
   }
