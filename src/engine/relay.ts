@@ -128,11 +128,14 @@ function passed(e: EngineState, source: number): void {
 function passEnd(e: EngineState, source: number): void {
   const target = source ^ 1;
   const slot = source >> 1;
-  e.loop.shutdown(e.fdOf(target));
   e.marks[source] |= MARK_END_PASSED;
   if ((e.marks[target] & MARK_END_PASSED) !== 0) {
+    // Both streams are complete: closing passes this end on as well, and saves a call per connection.
     end(e, slot, CLOSE_ORDERLY, REASON_ORDERLY);
-  } else if ((e.marks[source] & MARK_DEAF) !== 0) {
+    return;
+  }
+  e.loop.shutdown(e.fdOf(target));
+  if ((e.marks[source] & MARK_DEAF) !== 0) {
     drain(e, target, CLOSE_ABORT);
   } else if (isFastclose(e, source)) {
     drain(e, target, CLOSE_ORDERLY);
