@@ -1,0 +1,215 @@
+/** A stage for single steps of the engine: real tables, and a loop that only writes down what it is asked. */
+import { expect } from 'vitest';
+import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
+import { ENDPOINT_SIZE, KIND_IPV4, PEER_SIZE, writeEndpoint } from '../base/endpoint.ts';
+import { ECANCELED } from '../base/errno.ts';
+import {
+  FLAG_MORE,
+  OP_ACCEPT,
+  OP_CONNECT,
+  OP_RECV,
+  OP_SEND,
+  OP_WATCH,
+  type CompletionBatch,
+  type Loop,
+} from '../loop/loop.ts';
+import { sumLanes } from '../table/columns.ts';
+import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
+import { createTables, openTables, type Tables } from '../table/tables.ts';
+import { BIG_SIZE } from './big-buffers.ts';
+import { createEngine, type Engine } from './engine.ts';
+
+export const SMALL = 16_384;
+export const LISTENER_FD = 9;
+export const FIRST_SERVER = 3;
+export const CLIENT = 0;
+export const SERVER = 1;
+
+export interface Submission {
+  readonly op: number;
+  readonly slot: number;
+  readonly seq: number;
+  /** Of an accept: how many; of a receive into big memory, and of a send: where and how much. */
+  readonly max?: number;
+  readonly offset?: number;
+  readonly length?: number;
+}
+
+export class NotingLoop implements Loop {
+  readonly kind = 'sim';
+  readonly arena = new Uint8Array(0);
+  readonly smallSize = SMALL;
+  readonly bigOffset = (1 << 20) as ArenaOffset;
+  readonly bigLength = 2 * BIG_SIZE;
+  readonly peers = new Uint8Array(PEER_SIZE * 4);
+  readonly inFlight = new Map<string, Submission>();
+  readonly cancelled = new Set<string>();
+  readonly closed: [fd: number, how: number][] = [];
+  readonly ended: number[] = [];
+  readonly released: number[] = [];
+  readonly trimmed: number[] = [];
+  unsentBytes = 0;
+  progressMark = 0;
+  openError = 0;
+  private nextFd = 100;
+
+  private note(submission: Submission): void {
+    const key = `${submission.op}:${submission.slot}`;
+    expect(this.inFlight.has(key), 'one operation per kind and slot').toBe(false);
+    this.inFlight.set(key, submission);
+  }
+  accept(slot: ListenerSlot, seq: number, _fd: Fd, max: number): void {
+    this.note({ op: OP_ACCEPT, slot, seq, max });
+  }
+  openStream(): number {
+    return this.openError === 0 ? this.nextFd++ : -this.openError;
+  }
+  connect(slot: SideSlot, seq: number): void {
+    this.note({ op: OP_CONNECT, slot, seq });
+  }
+  recv(slot: SideSlot, seq: number): void {
+    this.note({ op: OP_RECV, slot, seq });
+  }
+  recvInto(slot: SideSlot, seq: number, _fd: Fd, offset: ArenaOffset, length: number): void {
+    this.note({ op: OP_RECV, slot, seq, offset, length });
+  }
+  send(slot: SideSlot, seq: number, _fd: Fd, offset: ArenaOffset, length: number): void {
+    this.note({ op: OP_SEND, slot, seq, offset, length });
+  }
+  watch(slot: SideSlot, seq: number): void {
+    this.note({ op: OP_WATCH, slot, seq });
+  }
+  cancel(op: number, slot: number, seq: number): void {
+    if (this.inFlight.get(`${op}:${slot}`)?.seq === seq) this.cancelled.add(`${op}:${slot}`);
+  }
+  release(offset: ArenaOffset): void {
+    this.released.push(offset);
+  }
+  shutdown(fd: Fd): number {
+    this.ended.push(fd);
+    return 0;
+  }
+  close(fd: Fd, how: number): void {
+    this.closed.push([fd, how]);
+  }
+  progress(): number {
+    return this.progressMark;
+  }
+  unsent(): number {
+    return this.unsentBytes;
+  }
+  trim(offset: ArenaOffset): void {
+    this.trimmed.push(offset);
+  }
+  run(): void {}
+  destroy(): void {}
+  buffersHeld(): number {
+    return 0;
+  }
+}
+
+export interface Options {
+  readonly servers?: number;
+  readonly connMax?: number;
+  readonly pendingMax?: number;
+  readonly descriptorMax?: number;
+  readonly idleTimeoutMs?: number;
+  readonly halfClosedTimeoutMs?: number;
+}
+
+/** One engine, its loop and its clock. */
+export class Stage {
+  readonly loop = new NotingLoop();
+  readonly tables: Tables;
+  readonly engine: Engine;
+  nowMs = 1_000_000;
+  deadlineUs = 0;
+
+  constructor(options: Options = {}) {
+    this.tables = openTables(createTables());
+    this.publish(options);
+    registerWorker(this.tables, 0);
+    const slots = { worker: 0, slotFirst: 0, slotCount: 8 };
+    this.engine = createEngine({ loop: this.loop, tables: this.tables, ...slots, nowMs: this.nowMs });
+    this.turn();
+  }
+
+  private publish({ servers = 2, connMax = 8, pendingMax = 8, descriptorMax = 100, ...times }: Options): void {
+    const draft = beginPublish(this.tables, { farms: 1, servers: FIRST_SERVER + servers, listeners: 1, settings: 1 })!;
+    const settings = { connMax, pendingMax, descriptorMax, acceptBatch: 100, listenerCount: 1 };
+    for (const [name, value] of Object.entries(settings)) draft.settings[name as keyof typeof settings][0] = value;
+    draft.listeners.fd[0] = LISTENER_FD;
+    draft.farms.serverFirst[0] = FIRST_SERVER;
+    draft.farms.serverCount[0] = servers;
+    draft.farms.blacklistMs[0] = 30_000;
+    draft.farms.connectTimeoutMs[0] = 3000;
+    draft.farms.idleTimeoutMs[0] = times.idleTimeoutMs ?? 0;
+    draft.farms.halfClosedTimeoutMs[0] = times.halfClosedTimeoutMs ?? 0;
+    for (let i = 0; i < servers; i++) {
+      const endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, i + 1), port: 80 } as const;
+      writeEndpoint(endpoint, draft.servers.endpoint, (FIRST_SERVER + i) * ENDPOINT_SIZE);
+    }
+    commitPublish(this.tables);
+  }
+
+  /** One turn, with the completions given: [op, slot, result, buffer, flags]. */
+  turn(
+    ...completions: (readonly [op: number, slot: number, result: number, buffer?: number, flags?: number])[]
+  ): number {
+    const batch: CompletionBatch = {
+      count: completions.length,
+      op: Uint8Array.from(completions, ([op]) => op),
+      slot: Uint32Array.from(completions, ([, slot]) => slot),
+      seq: Uint32Array.from(completions, ([op, slot]) => this.pending(op, slot)?.seq ?? 0),
+      result: Int32Array.from(completions, ([, , result]) => result),
+      buffer: Uint32Array.from(completions, ([, , , buffer]) => buffer ?? 0),
+      flags: Uint8Array.from(completions, ([, , , , flags]) => flags ?? 0),
+    };
+    for (const [op, slot, , , flags] of completions)
+      if (flags !== FLAG_MORE) this.loop.inFlight.delete(`${op}:${slot}`);
+    this.deadlineUs = this.engine.turn((this.nowMs * 1000) as Us, batch);
+    return this.deadlineUs;
+  }
+
+  /** A turn for everything whose end was asked for. */
+  finishCancelled(): number {
+    const keys = [...this.loop.cancelled].filter((key) => this.loop.inFlight.has(key));
+    this.loop.cancelled.clear();
+    return this.turn(
+      ...keys.map((key) => [...key.split(':').map(Number), -ECANCELED] as unknown as [number, number, number]),
+    );
+  }
+
+  /** Lets time pass, with turns when the engine asked for them. */
+  sleep(ms: number): void {
+    const untilMs = this.nowMs + ms;
+    while (this.deadlineUs / 1000 <= untilMs) {
+      this.nowMs = Math.max(this.nowMs, this.deadlineUs / 1000);
+      this.turn();
+    }
+    this.nowMs = untilMs;
+    this.turn();
+  }
+
+  pending(op: number, slot: number): Submission | undefined {
+    return this.loop.inFlight.get(`${op}:${slot}`);
+  }
+
+  accept(...fds: number[]): void {
+    this.turn(...fds.map((fd) => [OP_ACCEPT, 0, fd, 0, FLAG_MORE] as const));
+  }
+
+  open(): void {
+    this.accept(50);
+    this.turn([OP_CONNECT, SERVER, 0]);
+  }
+
+  /** How descriptors were closed so far. */
+  endings(): number[] {
+    return this.loop.closed.map(([, how]) => how);
+  }
+
+  count(name: keyof Tables['counters']): number {
+    return sumLanes(this.tables.counters[name]);
+  }
+}
