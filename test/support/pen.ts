@@ -1,6 +1,5 @@
 /** Pen as a child process: started with options and a loop, listened to, stopped. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Endpoint } from '../../src/base/endpoint.ts';
 import { parseListen } from '../../src/config/address.ts';
@@ -65,9 +64,12 @@ export class Pen {
     return pen;
   }
 
-  /** Starts it and waits until it ends: for starts that must fail. */
-  static async run(options: PenOptions): Promise<{ exit: Exit; lines: readonly string[] }> {
+  /** Starts it and waits until it ends: for starts that must fail, or are told to stop (TERM) right away. */
+  static async run(
+    options: PenOptions & { readonly signalAfterMs?: number },
+  ): Promise<{ exit: Exit; lines: readonly string[] }> {
     const pen = new Pen(options);
+    if (options.signalAfterMs !== undefined) setTimeout(() => pen.child.kill('SIGTERM'), options.signalAfterMs);
     const late = setTimeout(() => pen.child.kill('SIGKILL'), START_LIMIT_MS * 2);
     const exit = await pen.ended;
     clearTimeout(late);
@@ -124,13 +126,4 @@ function commandLine(options: PenOptions): string[] {
 function endpointOf(address: string): Endpoint {
   const written = parseListen(address, 'the line of the program');
   return 'path' in written ? unix(written.path) : ip(written.host, Number(written.port));
-}
-
-/** Whether somebody accepts connections there; for programs that are not peers. */
-export async function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }

@@ -15,6 +15,14 @@ export function descriptorsOf(pid: number): string[] {
   return targets;
 }
 
+/** The limit of descriptors at which exactly `count` more can be opened: numbers below it that are not in use. */
+export function limitThatLeaves(pid: number, count: number): number {
+  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let limit = 0;
+  for (let free = 0; free < count || used.has(limit); limit++) if (!used.has(limit)) free++;
+  return limit;
+}
+
 /** Processor time of all threads so far, ms. */
 export function cpuMsOf(pid: number): number {
   return sumOverThreads(pid, 'schedstat', (text) => Number(text.split(' ', 1)[0])) / 1e6;

@@ -89,7 +89,7 @@ export class Rig {
     if (!this.running) return;
     const { pen } = this.running;
     this.running = undefined;
-    const exit = await pen.stop();
+    const exit = pen.isAlive ? await pen.stop() : await pen.ended;
     expect({ code: exit.code, strange: strangeLines(pen.lines) }, 'how Pen ended').toEqual({ code: 0, strange: [] });
   }
 

@@ -1,0 +1,81 @@
+/** F2: a server that swallows packets delays those who are on their way to it, once, and nobody else. */
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { baselineOf, cpuShare, expectAtRest } from '../support/oracles.ts';
+import { Namespace } from '../support/namespace.ts';
+import { Peer } from '../support/peer.ts';
+import { Pen } from '../support/pen.ts';
+import { reactor } from '../support/reactor.ts';
+import { LOOPS } from '../support/rig.ts';
+import { echo, Server } from '../support/server.ts';
+import { needs, type Needs } from '../support/skip.ts';
+import { Visitors, type Visit } from '../support/visitors.ts';
+
+const PER_SECOND = 200;
+const TIMEOUT_S = 1;
+const TIMEOUT_MS = TIMEOUT_S * 1000;
+/** Ten times what a visit takes on this machine when nothing is wrong. */
+const PROMPT_MS = 250;
+
+const ANSWER_KEY = 0;
+
+function answer(peer: Peer): void {
+  peer.key = ANSWER_KEY;
+  echo(peer);
+}
+
+for (const loop of LOOPS) {
+  const conditions: Needs = { linux: true, root: true, netns: true, packages: ['iproute2', 'nftables'] };
+  needs({ ...conditions, ...(loop === 'uring' ? { uring: true as const } : {}) }, `F2: a black hole (${loop})`, () => {
+    let namespace: Namespace;
+    let servers: Server[] = [];
+    let pen: Pen;
+
+    beforeAll(async () => {
+      namespace = new Namespace();
+      servers = [0, 1, 2].map(() => namespace.inside(() => new Server()));
+      for (const server of servers) server.onPeer = answer;
+      pen = await Pen.start({
+        loop,
+        prefix: namespace.prefix,
+        options: ['-x', '2000', '-O', 'pending_max 2000', '-t', String(TIMEOUT_S), '-b', '30'],
+        servers: servers.map((server) => server.address),
+      });
+    });
+
+    afterAll(async () => {
+      const exit = await pen.stop();
+      for (const server of servers) server.close();
+      namespace.remove();
+      expect(exit.code).toBe(0);
+    });
+
+    test('F2: only connections that are on their way to a black hole wait, for one timeout; later ones never do; the processor stays free', async () => {
+      const baseline = baselineOf(pen);
+      const visitors = new Visitors(
+        pen.endpoint,
+        PER_SECOND,
+        (to) => namespace.inside(() => Peer.connect(to)),
+        ANSWER_KEY,
+      );
+      onTestFinished(() => visitors.stop());
+      visitors.start();
+      await reactor().pass(500);
+      namespace.blackHole([servers[0].port]);
+      const holeMs = performance.now();
+      await reactor().pass(200);
+      expect(await cpuShare(pen, TIMEOUT_MS - 300)).toBeLessThan(0.2);
+      await reactor().pass(400);
+      const knownMs = holeMs + TIMEOUT_MS + 200;
+      expect(await cpuShare(pen, 1000)).toBeLessThan(0.2);
+      await visitors.finish(5000);
+      namespace.heal();
+      const slowest = (visits: readonly Visit[]): number => Math.max(...visits.map((visit) => visit.ms));
+      expect(visitors.visits.filter((visit) => !visit.isAnswered)).toEqual([]);
+      expect(slowest(visitors.between(holeMs, knownMs))).toBeGreaterThan(TIMEOUT_MS - 50);
+      expect(slowest(visitors.visits)).toBeLessThan(TIMEOUT_MS + 500);
+      expect(slowest(visitors.between(knownMs))).toBeLessThan(PROMPT_MS);
+      Peer.closeAll();
+      await expectAtRest(pen, baseline);
+    });
+  });
+}

@@ -1,0 +1,108 @@
+/** A start that cannot work ends at once, with status 1 and one line that says what is wrong and what would be right. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { LOOPS } from '../support/rig.ts';
+import { Pen, type PenOptions } from '../support/pen.ts';
+import { Server } from '../support/server.ts';
+import { needs } from '../support/skip.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'pen-start-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const START_LIMIT_MS = 5000;
+const SERVERS = ['127.0.0.1:9'];
+
+interface Refusal {
+  readonly what: string;
+  readonly with: Partial<PenOptions>;
+  /** What the line must name: the culprit, and what would be right. */
+  readonly says: readonly RegExp[];
+}
+
+const REFUSALS: readonly Refusal[] = [
+  { what: 'an unknown option', with: { options: ['-Y'] }, says: [/-Y/, /--help/] },
+  { what: 'an unknown long option', with: { options: ['--nonsense'] }, says: [/--nonsense/] },
+  { what: 'a word as number', with: { options: ['-x', 'many'] }, says: [/-x/, /'many'/, /from 1 to/] },
+  { what: 'a negative number', with: { options: ['-x=-5'] }, says: [/-x/, /from 1 to/] },
+  { what: 'a number too large', with: { options: ['-x', '99999999'] }, says: [/-x/, /from 1 to \d+/] },
+  { what: 'a timeout of 0', with: { options: ['-t', '0'] }, says: [/-t/, /from 1 to/] },
+  { what: 'an unknown command', with: { options: ['-O', 'frobnicate 1'] }, says: [/-O/, /frobnicate/, /idle_timeout/] },
+  { what: 'a command without its word', with: { options: ['-O', 'idle_timeout'] }, says: [/idle_timeout/, /one word/] },
+  {
+    what: 'a wrong word',
+    with: { options: ['-O', 'tcp_fastclose sideways'] },
+    says: [/sideways/, /up, down, both, off/],
+  },
+  { what: 'no server', with: { servers: [] }, says: [/at least one server/] },
+  { what: 'a port beyond the last', with: { listen: '127.0.0.1:65536' }, says: [/65536/, /65535/] },
+  {
+    what: 'a service nobody knows',
+    with: { servers: ['127.0.0.1:nosuchservice'] },
+    says: [/nosuchservice/, /services/],
+  },
+  {
+    what: 'a host nobody knows',
+    with: { servers: ['no-such-host.invalid:80'] },
+    says: [/no-such-host\.invalid/, /resolve/],
+  },
+  { what: 'too many fields', with: { servers: ['127.0.0.1:1:2:3:4:5:6'] }, says: [/too many fields/, /host:port/] },
+  { what: 'a bare IPv6 address', with: { servers: ['fe80::1:2:3:4:5:6'] }, says: [/brackets/] },
+  { what: 'an address of somebody else', with: { listen: '192.0.2.1:0' }, says: [/192\.0\.2\.1/] },
+  { what: 'a socket in a folder that is not there', with: { listen: join(folder, 'no', 'x.sock') }, says: [/x\.sock/] },
+  { what: 'a socket path too long', with: { listen: `/${'x'.repeat(200)}` }, says: [/201 bytes/, /107|104/] },
+  {
+    what: 'O2: more connections than descriptors allow',
+    with: { options: ['-x', '5000'], descriptors: 256 },
+    says: [/5000 connections need 10\d\d\d descriptors/, /limit is 256/, /at most \d+ connections/],
+  },
+  { what: 'O2: no descriptor to spare', with: { descriptors: 40 }, says: [/descriptors/, /limit is 40/] },
+];
+
+async function refusal(
+  options: Partial<PenOptions>,
+): Promise<{ code: number | null; ms: number; lines: readonly string[] }> {
+  const { exit, lines } = await Pen.run({ servers: SERVERS, ...options });
+  return { code: exit.code, ms: exit.ms, lines };
+}
+
+needs({ linux: true }, 'starts that fail', () => {
+  test.each(REFUSALS)(
+    '$what: status 1 and one line that tells what would be right',
+    async ({ with: options, says }) => {
+      const { code, ms, lines } = await refusal(options);
+      expect({ code, lines: lines.length }, lines.join('\n')).toEqual({ code: 1, lines: 1 });
+      for (const wanted of says) expect(lines[0]).toMatch(wanted);
+      expect(ms).toBeLessThan(START_LIMIT_MS);
+    },
+  );
+});
+
+for (const loop of LOOPS) {
+  needs(
+    { linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) },
+    `listening where somebody else does (${loop})`,
+    () => {
+      test('a port in use: status 1 and one line that names it; whoever has the port keeps it', async () => {
+        const holder = new Server();
+        try {
+          const { code, lines } = await refusal({ loop, listen: holder.address });
+          expect({ code, lines: lines.length }, lines.join('\n')).toEqual({ code: 1, lines: 1 });
+          expect(lines[0]).toContain(holder.address);
+          expect(lines[0]).toMatch(/another socket has this port.*choose another port/);
+        } finally {
+          holder.close();
+        }
+      });
+
+      test('a second Pen on the same port: the second one ends, the first goes on', async () => {
+        const first = await Pen.start({ loop, servers: SERVERS });
+        const { code, lines } = await refusal({ loop, listen: `127.0.0.1:${first.port}` });
+        expect({ code, lines: lines.length }, lines.join('\n')).toEqual({ code: 1, lines: 1 });
+        expect(first.isAlive).toBe(true);
+        expect((await first.stop()).code).toBe(0);
+      });
+    },
+  );
+}
