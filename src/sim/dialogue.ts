@@ -59,6 +59,8 @@ export class Dialogue {
   /** The sockets of the process under test, while they are open. */
   down: Sock | null = null;
   up: Sock | null = null;
+  /** How long nothing had moved when the process under test last closed a socket of it. */
+  idleUs = 0;
   /** When bytes last moved, as far as sockets now closed are concerned. */
   private lastUs = 0;
 

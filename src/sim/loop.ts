@@ -121,6 +121,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     const descriptor = this.descriptors.open();
     descriptor.sock = this.net.openSock(kind === KIND_UNIX, this);
     descriptor.sock.tag = descriptor.fd;
+    descriptor.sock.isInner = true;
     return descriptor.fd;
   }
 
@@ -395,6 +396,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
       const descriptor = this.descriptors.open();
       descriptor.sock = sock;
       sock.tag = descriptor.fd;
+      sock.isInner = true;
       this.observer?.accepted(sock);
       const at = (this.peerRow++ % PEER_ROWS) * PEER_SIZE;
       this.peers.set(sock.address, at);

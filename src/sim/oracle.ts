@@ -55,7 +55,7 @@ export function judgeReset(actor: Actor, scene: Scene): void {
   // The connect was given up, or its success came too late.
   if (!actor.isClient && !actor.facts.wasReported) return;
   const isOverrun = !other.isOpen && actor.sent > other.received;
-  if (!other.isAborted && !isOverrun) violate('reset', `${actor.describe()} is reset, but the ${other.describe()} is well`);
+  if (!other.isAborted && !isOverrun) violate('reset', `${actor.describe()} is reset after ${Math.round(actor.facts.idleUs / 1000)} ms without progress, but the ${other.describe()} is well`);
   if (other.isFinSent && other.facts.hadEnd && actor.received !== other.sent) {
     violate('reply-cut', `${actor.describe()} is reset and misses bytes, but the ${other.describe()} had sent all and ended in order`);
   }

@@ -55,7 +55,9 @@ export class Sock {
   server = 0;
   /** The process under test was told that its connect succeeded. For the oracles. */
   isReported = false;
-  /** When bytes last arrived at this end. */
+  /** Held by the process under test: its progress is what it reads, not what its kernel holds. */
+  isInner = false;
+  /** When this end last made progress: an actor's end by arrival, an inner one by reading. */
   progressUs = 0;
   /** This end's address, as an acceptor sees it. */
   readonly address = new Uint8Array(PEER_SIZE);
@@ -85,6 +87,7 @@ export class Sock {
     this.server = 0;
     this.isReported = false;
     this.progressUs = 0;
+    this.isInner = false;
   }
 }
 

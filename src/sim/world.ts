@@ -223,7 +223,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       this.serverIds += 2;
       next.begin(false, 0x8000_0000 + this.serverIds, dialogue, sock);
       // The process under test may have left before the server looked into its backlog.
-      if (sock.peer?.isClosed === true) noteClose(next, sock.peer, 0);
+      if (sock.peer?.isClosed === true) noteClose(next, sock.peer, dialogue.idleUs);
       if (next.conduct.isHalfCloser && prng.chance(1, 2)) next.limit = prng.below(dialogue.downTotal + 1);
     }
   }
@@ -299,9 +299,10 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     if (sock.server !== 0) (this.servers[sock.server - SERVER_ROW_FIRST] as SimServer).inFlight--;
     if (dialogue === undefined) return;
     dialogue.keepProgress();
+    dialogue.idleUs = this.clock.nowUs - dialogue.progressUs;
     const peer = sock.peer;
     const actor = peer === null || peer.tag === 0 ? null : (this.actors[peer.tag] as Actor);
-    if (actor !== null) noteClose(actor, sock, this.clock.nowUs - dialogue.progressUs);
+    if (actor !== null) noteClose(actor, sock, dialogue.idleUs);
     if (sock.server !== 0) {
       if (sock.isReported) dialogue.reported++;
       dialogue.up = null;

@@ -1,0 +1,129 @@
+/**
+ * Tests the simulator: bugs that are planted into a copy of the compiled engine must be found within a few seeds.
+ *
+ * Each plant is a replacement in the text of one module; it fails loudly when the text is no longer there.
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const dist = join(import.meta.dirname, '../../dist');
+const SEEDS = 30;
+const CONNECTIONS = 400;
+
+interface Plant {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const plants: readonly Plant[] = [
+  {
+    name: 'slot freed early: the join does not wait for what is in flight',
+    file: 'engine/ending.js',
+    from: 'if ((e.pending[slot * 2] | e.pending[slot * 2 + 1]) === 0)\n        close(e, slot);',
+    to: 'close(e, slot);',
+  },
+  {
+    name: 'lost half-close: the end of the client is not passed on',
+    file: 'engine/relay.js',
+    from: 'e.loop.shutdown(e.fdOf(target));',
+    to: 'if ((source & 1) === 1) e.loop.shutdown(e.fdOf(target));',
+  },
+  {
+    name: 'count leaked on failover: the place at the failed server is kept',
+    file: 'engine/connector.js',
+    from: 'leaveServer(e, slot);\n    e.clearTimer(slot);',
+    to: 'e.server[slot] = 0;\n    e.clearTimer(slot);',
+  },
+  {
+    name: 'buffer reused in flight: given back when the send is submitted',
+    file: 'engine/operations.js',
+    from: 'e.loop.send(target, seq, e.fdOf(target), (e.held[source] + sent), length);',
+    to: 'const at = e.held[source]; e.loop.send(target, seq, e.fdOf(target), (at + sent), length); if (e.bigBuffer[source] !== at) e.loop.release(at);',
+  },
+  {
+    name: 'stale descriptor: a side is read on the number it had before',
+    file: 'engine/state.js',
+    from: 'this.fd[side] = -1;',
+    to: '',
+  },
+  {
+    name: 'abort as success: a failed read is passed on as an end',
+    file: 'engine/relay.js',
+    from: 'else if (result === 0) {',
+    to: 'else if (result <= 0 && result !== -125) {',
+  },
+];
+
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(dist, '.planted-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Copies the engine with one change; all other rooms are the compiled ones. */
+function plant(index: number, { file, from, to }: Plant): string {
+  const root = join(folder, String(index));
+  cpSync(join(dist, 'engine'), join(root, 'engine'), { recursive: true, filter: (path) => !path.endsWith('.map') });
+  for (const room of ['base', 'table', 'balance', 'stream', 'loop', 'sim']) {
+    symlinkSync(join(dist, room), join(root, room), 'dir');
+  }
+  const path = join(root, file);
+  const text = readFileSync(path, 'utf8');
+  if (text.split(from).length !== 2)
+    throw new Error(`the text to change is not there, or more than once: ${file}: ${from}`);
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
+  return join(root, 'engine/engine.js');
+}
+
+/** What the simulator says first about an engine with this change; undefined when it finds nothing. */
+async function firstFinding(index: number, bug: Plant): Promise<string | undefined> {
+  const { runSeed, newReport } = (await import(pathToFileURL(join(dist, 'sim/run.js')).href)) as typeof import('../../src/sim/run.ts');
+  const { engineFactory } = (await import(pathToFileURL(join(dist, 'sim/driven.js')).href)) as typeof import('../../src/sim/driven.ts');
+  const module = (await import(pathToFileURL(plant(index, bug)).href)) as Parameters<typeof engineFactory>[0];
+  const make = engineFactory(module);
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const failure = runSeed(seed, { connections: CONNECTIONS, isTraced: false }, make, newReport());
+    if (failure !== undefined) return `seed ${seed}: ${failure.error.message}`;
+  }
+  return undefined;
+}
+
+describe('a planted bug is found', () => {
+  it('and nothing is found where none was planted', async () => {
+    expect(await firstFinding(plants.length, { name: '', file: 'engine/ending.js', from: 'function close(e, slot) {', to: 'function close(e, slot) { ' })).toBeUndefined();
+  }, 60_000);
+
+  for (const [index, bug] of plants.entries()) {
+    it(
+      bug.name,
+      async () => {
+        const path = plant(index, bug);
+        const { runSeed, newReport } = (await import(
+          pathToFileURL(join(dist, 'sim/run.js')).href
+        )) as typeof import('../../src/sim/run.ts');
+        const { engineFactory } = (await import(
+          pathToFileURL(join(dist, 'sim/driven.js')).href
+        )) as typeof import('../../src/sim/driven.ts');
+        const module = (await import(pathToFileURL(path).href)) as Parameters<typeof engineFactory>[0];
+        const make = engineFactory(module);
+        let found: string | undefined;
+        for (let seed = 1; seed <= SEEDS && found === undefined; seed++) {
+          found = runSeed(seed, { connections: CONNECTIONS, isTraced: false }, make, newReport())?.error.message;
+        }
+        expect(found, `nothing noticed in ${SEEDS} seeds`).toBeDefined();
+      },
+      60_000,
+    );
+  }
+});
