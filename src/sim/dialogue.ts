@@ -98,8 +98,8 @@ export function drawDialogue(dialogue: Dialogue, prng: Prng, faults: Faults, siz
   let up = 0;
   let down = dialogue.banner;
   for (let round = 0; round < dialogue.rounds; round++) {
-    up += drawSize(prng, sizeMax, prng.chance(1, 5));
-    down += drawSize(prng, sizeMax, prng.chance(4, 5));
+    up += drawSize(prng, sizeMax, prng.chance(1, 4));
+    down += drawSize(prng, sizeMax, prng.chance(7, 8));
     // A stream that says anything begins with its head.
     up = Math.max(up, HEAD_SIZE);
     if (down > 0) down = Math.max(down, HEAD_SIZE);
@@ -112,7 +112,7 @@ function drawSize(prng: Prng, sizeMax: number, isLarge: boolean): number {
   if (!isLarge) return prng.chance(1, 8) ? 0 : prng.skewed(2000);
   const grade = prng.below(100);
   if (grade < 5) return prng.below(2);
-  if (grade < 75) return prng.between(4000, 12_000);
+  if (grade < 75) return prng.between(6000, 14_000);
   if (grade < 95) return prng.between(12_000, 40_000);
   return prng.between(40_000, Math.max(40_001, sizeMax));
 }

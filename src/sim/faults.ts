@@ -89,11 +89,14 @@ export class Faults {
     this.prng = prng;
   }
 
-  /** Draws the weights of a seed: a third of the faults is off, others are rare, usual or wild. */
+  /** Draws the weights of a seed: a third of the faults is off, most others are rare, few are wild. */
   drawWeights(): void {
     for (let i = 0; i < this.weight.length; i++) {
-      const grade = this.prng.below(6);
-      this.weight[i] = grade < 2 ? 0 : grade < 4 ? this.prng.between(1, 30) : grade < 5 ? this.prng.between(30, 200) : this.prng.between(200, 500);
+      const grade = this.prng.below(24);
+      if (grade < 8) this.weight[i] = 0;
+      else if (grade < 17) this.weight[i] = this.prng.between(1, 20);
+      else if (grade < 22) this.weight[i] = this.prng.between(20, 80);
+      else this.weight[i] = this.prng.between(80, 400);
     }
   }
 
@@ -109,6 +112,12 @@ export class Faults {
   isDrawn(fault: number): boolean {
     const weight = this.weight[fault] as number;
     return weight > 0 && this.isOn && this.prng.below(FAULT_ONE) < weight;
+  }
+
+  /** Picks one of `faults` that can happen in this seed; -1 when none can. */
+  pick(candidates: readonly number[]): number {
+    const chosen = candidates[this.prng.below(candidates.length)] as number;
+    return this.isEnabled(chosen) ? chosen : -1;
   }
 
   /** Whether the fault can happen at all in this seed. */

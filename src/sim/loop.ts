@@ -149,7 +149,10 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     this.streamOf(operation);
     if (offset < this.bigOffset) violate('contract.recvInto', 'memory that is not the engine\'s');
     this.fly(operation, offset, length);
-    if (this.faults.fires(F_EARLY_WRITE)) this.memory.poison(offset, length);
+    if (this.faults.isEnabled(F_EARLY_WRITE) && this.prng.chance(1, 2)) {
+      this.faults.note(F_EARLY_WRITE);
+      this.memory.poison(offset, length);
+    }
     this.schedule(operation);
   }
 

@@ -18,6 +18,8 @@ export interface SeedSettings {
   smallCount: number;
   bigLength: number;
   descriptorMax: number;
+  /** What the process really gets until it is healed; less than it was told in some seeds. */
+  descriptorLimit: number;
   /** Network. */
   latencyHighUs: number;
   ringSize: number;
@@ -73,6 +75,7 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     smallCount: isTight ? connMax * 2 + prng.between(1, 4) : slotCount * 4,
     bigLength: prng.between(0, 4) << 20,
     descriptorMax,
+    descriptorLimit: prng.chance(1, 4) ? prng.between(8, 24) : descriptorMax + 20,
     latencyHighUs: prng.chance(1, 2) ? prng.between(1, 100) : prng.skewed(20_000) + 1,
     ringSize: 2 ** ringBits,
     bufferLow: prng.between(64, 2 ** (ringBits - 1)),

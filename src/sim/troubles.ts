@@ -22,6 +22,9 @@ const F_REMOVED = faultIndex('world.server-removed');
 const F_ADDED = faultIndex('world.server-added');
 const F_EMFILE = faultIndex('world.emfile-episode');
 
+/** One of these is drawn each time; a fault that is off in the seed makes for a quiet moment. */
+const TROUBLES: readonly number[] = [F_CRASH, F_FLAP, F_BLACK_HOLE, F_SLOW_CONNECT, F_UNACCEPTING, F_PUBLISH, F_REMOVED, F_ADDED, F_EMFILE];
+
 const BACKLOG = 1000;
 
 export interface TroubleHost {
@@ -49,9 +52,12 @@ export class Troubles implements EventSink {
     this.sink = clock.register(this);
   }
 
-  begin(meanUs: number): void {
+  /** @param descriptorLimit what the process gets when nothing is wrong. */
+  begin(meanUs: number, descriptorLimit: number): void {
     this.meanUs = meanUs;
-    this.descriptorLimit = this.host.loop.descriptors.limit;
+    this.descriptorLimit = descriptorLimit;
+    // Some processes are started with less than they were told.
+    if (this.host.loop.descriptors.limit < descriptorLimit) this.host.shortageUs = Infinity;
     this.next();
   }
 
@@ -82,30 +88,31 @@ export class Troubles implements EventSink {
     this.next();
     const { faults, host, prng, clock } = this;
     const server = host.servers[prng.below(host.servers.length)] as SimServer;
-    if (faults.fires(F_CRASH)) {
+    const fault = faults.pick(TROUBLES);
+    const { listener } = server;
+    if (fault === F_CRASH || fault === F_FLAP) {
+      faults.note(fault);
       server.crash();
-      this.recoverIn(server, prng.skewed(10_000_000));
-    } else if (faults.fires(F_FLAP)) {
-      server.crash();
-      this.recoverIn(server, prng.skewed(50_000));
-    } else if (server.listener !== null && faults.isDrawn(F_BLACK_HOLE)) {
-      server.listener.isBlackHole = true;
+      this.recoverIn(server, prng.skewed(fault === F_CRASH ? 10_000_000 : 50_000));
+    } else if (fault === F_BLACK_HOLE && listener !== null) {
+      listener.isBlackHole = true;
       this.recoverIn(server, prng.skewed(20_000_000));
-    } else if (server.listener !== null && faults.isDrawn(F_SLOW_CONNECT)) {
-      server.listener.delayUs = prng.skewed(8_000_000);
+    } else if (fault === F_SLOW_CONNECT && listener !== null) {
+      listener.delayUs = prng.skewed(8_000_000);
       this.recoverIn(server, prng.skewed(10_000_000));
-    } else if (server.listener !== null && faults.fires(F_UNACCEPTING)) {
+    } else if (fault === F_UNACCEPTING && listener !== null) {
+      faults.note(fault);
       server.isUnaccepting = true;
-      server.listener.backlog = prng.below(20);
-      this.recoverIn(server, prng.skewed(10_000_000));
-    } else if (faults.isDrawn(F_PUBLISH)) {
-      if (publishSame(host.tables)) faults.note(F_PUBLISH);
-    } else if (server.isConfigured && faults.isDrawn(F_REMOVED)) {
-      if (this.configure(server, false)) faults.note(F_REMOVED);
-    } else if (!server.isConfigured && faults.isDrawn(F_ADDED)) {
-      if (this.configure(server, true)) faults.note(F_ADDED);
-    } else if (faults.fires(F_EMFILE)) {
-      host.loop.descriptors.limit = Math.max(4, host.loop.descriptors.count + prng.below(6));
+      listener.backlog = prng.below(3);
+      this.recoverIn(server, prng.between(100_000, 10_000_000));
+    } else if (fault === F_PUBLISH) {
+      if (publishSame(host.tables)) faults.note(fault);
+    } else if (fault === F_REMOVED || fault === F_ADDED) {
+      const isAdded = !server.isConfigured;
+      if (this.configure(server, isAdded)) faults.note(isAdded ? F_ADDED : F_REMOVED);
+    } else if (fault === F_EMFILE) {
+      faults.note(fault);
+      host.loop.descriptors.limit = Math.max(4, host.loop.descriptors.count + prng.below(4));
       host.shortageUs = Infinity;
       clock.after(prng.skewed(2_000_000), this.sink, EV_DESCRIPTORS_BACK, 0, 0);
     }

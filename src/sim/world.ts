@@ -87,6 +87,8 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   private begunUs = 0;
   private openClients = 0;
   private openActors = 0;
+  /** Arrivals wait until a client leaves. */
+  private isCrowded = false;
   private serverIds = 0;
   private healedUs = -1;
   private readonly listeners: SimListener[] = [];
@@ -101,7 +103,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.net = new SimNet(this.clock, prng, faults, { latencyLowUs: 0, latencyHighUs, ringSize, bufferLow });
     this.stepSink = this.clock.register(this);
     const sidesMax = settings.slotCount * 2;
-    this.loop = new SimLoop(this.clock, this.net, prng, faults, { ...settings, sidesMax, listenersMax: settings.listeners, descriptorLimit: settings.descriptorMax + 20 });
+    this.loop = new SimLoop(this.clock, this.net, prng, faults, { ...settings, sidesMax, listenersMax: settings.listeners });
     this.loop.observer = this;
     this.loop.beforeTurn = () => this.checkTurn();
     for (let i = 0; i < settings.listeners; i++) this.listeners.push(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null));
@@ -124,7 +126,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   run(totals: RunTotals): void {
     this.clock.after(0, this.stepSink, EV_ARRIVAL, 0, 0);
     this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
-    this.troubles.begin(this.settings.troubleUs);
+    this.troubles.begin(this.settings.troubleUs, this.settings.descriptorMax + 20);
     this.loop.run(this.driven.turn);
     if (this.healedUs < 0) this.heal();
     // The process ends: whoever still waits in a backlog is reset.
@@ -165,7 +167,12 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       this.heal();
       return;
     }
-    if (this.openClients < settings.clientsMax) this.beginClient();
+    if (this.openClients >= settings.clientsMax) {
+      // Goes on when a client has left: asking again and again would be most of the run.
+      this.isCrowded = true;
+      return;
+    }
+    this.beginClient();
     let delayUs = 1 + prng.below(settings.arrivalUs);
     if (this.faults.fires(F_CLOCK_JUMP) && prng.chance(1, 16)) delayUs += prng.skewed(3600) * 1_000_000;
     this.clock.after(delayUs, this.stepSink, EV_ARRIVAL, 0, 0);
@@ -257,6 +264,10 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.openActors--;
     if (actor.isClient) {
       this.openClients--;
+      if (this.isCrowded) {
+        this.isCrowded = false;
+        this.clock.after(1, this.stepSink, EV_ARRIVAL, 0, 0);
+      }
       this.ledger.clientSent += actor.sent;
       this.ledger.clientReceived += actor.received;
     } else {

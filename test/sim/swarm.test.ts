@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { FAULT_NAMES } from '../../src/sim/faults.ts';
 
 const main = join(import.meta.dirname, '../../dist/sim/main.js');
-const seeds = Number(process.env['SIM_SEEDS'] ?? 220);
+const seeds = Number(process.env['SIM_SEEDS'] ?? 320);
 const connections = Number(process.env['SIM_CONNECTIONS'] ?? 5000);
 const firstSeed = Number(process.env['SIM_SEED'] ?? 1000);
 const isWhole = seeds >= 200 && seeds * connections >= 1_000_000;
@@ -34,7 +34,9 @@ describe('the simulated engine', () => {
     if (!isWhole) return;
     expect(parts.reduce((sum, part) => sum + part.connections, 0)).toBeGreaterThanOrEqual(1_000_000);
     for (const part of parts) expect(part.median).toBeGreaterThanOrEqual(4096);
-    const rare = FAULT_NAMES.filter((_, index) => parts.reduce((sum, part) => sum + (part.fired[index] ?? 0), 0) < 1000);
-    expect(rare, 'faults that fired less than a thousand times').toEqual([]);
+    // A run can be stopped once only.
+    const least = (name: string): number => (name.startsWith('world.stop') ? 10 : 1000);
+    const rare = FAULT_NAMES.filter((_, index) => parts.reduce((sum, part) => sum + (part.fired[index] ?? 0), 0) < least(FAULT_NAMES[index] ?? ''));
+    expect(rare, 'faults that fired too rarely').toEqual([]);
   }, 600_000);
 });
