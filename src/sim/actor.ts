@@ -147,14 +147,16 @@ export class Actor implements SockOwner {
     if (sock === null) return;
     if (sock.state === SOCK_CONNECTING) {
       if (sock.isDead) host.wasRefused(this);
-      else if (this.conduct.trick === TRICK_RESET && this.conduct.trickAt === 0 && host.prng.chance(1, 2)) this.playTrick();
+      else if (this.conduct.trick === TRICK_RESET && this.conduct.trickAt === 0 && host.prng.chance(1, 2))
+        this.playTrick();
       return;
     }
     if (host.clock.nowUs < this.stalledUntilUs) {
       this.wake(this.stalledUntilUs - host.clock.nowUs);
       return;
     }
-    if (this.conduct.trick !== TRICK_NONE && this.sent + this.received >= this.conduct.trickAt && this.playTrick()) return;
+    if (this.conduct.trick !== TRICK_NONE && this.sent + this.received >= this.conduct.trickAt && this.playTrick())
+      return;
     if (!this.hasEof && this.read()) return;
     if (!this.isBroken) this.write();
     if (this.sock !== null) this.considerEnd();
@@ -179,7 +181,9 @@ export class Actor implements SockOwner {
       this.wake(conduct.stallUs);
     } else if (trick === TRICK_RESET) {
       const isUnaccepted = isClient && !(this.dialogue as Dialogue).isAccepted;
-      host.faults.note(isUnaccepted ? F_RESET_BEFORE_ACCEPT : conduct.trickAt === 0 && isClient ? faults.resetEarly : faults.resetMid);
+      host.faults.note(
+        isUnaccepted ? F_RESET_BEFORE_ACCEPT : conduct.trickAt === 0 && isClient ? faults.resetEarly : faults.resetMid,
+      );
       this.abort();
     } else if (trick === TRICK_CLOSE) {
       host.faults.note(faults.close);
@@ -227,14 +231,18 @@ export class Actor implements SockOwner {
       rest -= part;
       if (this.received === HEAD_SIZE) {
         const speaker = readHead(this.otherHead);
-        if (speaker < 0) violate('integrity', `${this.describe()} hears a head that nobody wrote: ${this.otherHead.toString('hex')}`);
+        if (speaker < 0)
+          violate('integrity', `${this.describe()} hears a head that nobody wrote: ${this.otherHead.toString('hex')}`);
         this.host.heard(this, speaker);
         this.otherStart = patternStart(speaker);
       }
     }
     if (rest === 0) return;
     if (!this.host.net.recvMatches(sock, patternBytes, patternAt(this.otherStart, this.received), rest)) {
-      violate('integrity', `${this.describe()} hears a wrong byte between ${this.received} and ${this.received + rest}`);
+      violate(
+        'integrity',
+        `${this.describe()} hears a wrong byte between ${this.received} and ${this.received + rest}`,
+      );
     }
     this.received += rest;
   }

@@ -51,9 +51,11 @@ export class SimArena {
 
   release(offset: number): void {
     const index = Math.floor(offset / this.smallSize);
-    if (offset <= 0 || offset >= this.bigOffset) violate('contract.release', `offset ${offset} is not in a small buffer`);
+    if (offset <= 0 || offset >= this.bigOffset)
+      violate('contract.release', `offset ${offset} is not in a small buffer`);
     if (this.state[index] === FREE) violate('contract.release', `small buffer ${index} is released twice`);
-    if (this.state[index] === IN_FLIGHT) violate('contract.release', `small buffer ${index} is released while in flight`);
+    if (this.state[index] === IN_FLIGHT)
+      violate('contract.release', `small buffer ${index} is released while in flight`);
     this.state[index] = FREE;
     this.bytes.fill(POISON, index * this.smallSize, (index + 1) * this.smallSize);
     this.free.push(index);
@@ -63,18 +65,23 @@ export class SimArena {
   /** Marks memory that an operation names, until `land`. */
   fly(offset: number, length: number, what: string): void {
     if (length <= 0) violate('contract.memory', `${what} names ${length} bytes`);
-    if (offset < this.smallSize || offset + length > this.bytes.length) violate('contract.memory', `${what} names memory outside the arena`);
+    if (offset < this.smallSize || offset + length > this.bytes.length)
+      violate('contract.memory', `${what} names memory outside the arena`);
     if (offset < this.bigOffset) {
       const index = Math.floor(offset / this.smallSize);
-      if (offset + length > (index + 1) * this.smallSize) violate('contract.memory', `${what} crosses the end of small buffer ${index}`);
-      if (this.state[index] === FREE) violate('contract.memory', `${what} names small buffer ${index}, which was released`);
-      if (this.state[index] === IN_FLIGHT) violate('contract.memory', `${what} names small buffer ${index}, which is in flight`);
+      if (offset + length > (index + 1) * this.smallSize)
+        violate('contract.memory', `${what} crosses the end of small buffer ${index}`);
+      if (this.state[index] === FREE)
+        violate('contract.memory', `${what} names small buffer ${index}, which was released`);
+      if (this.state[index] === IN_FLIGHT)
+        violate('contract.memory', `${what} names small buffer ${index}, which is in flight`);
       this.state[index] = IN_FLIGHT;
       return;
     }
     const end = offset + length;
     for (let i = 0; i < this.ranges.length; i += 2) {
-      if (offset < (this.ranges[i + 1] as number) && end > (this.ranges[i] as number)) violate('contract.memory', `${what} overlaps memory in flight`);
+      if (offset < (this.ranges[i + 1] as number) && end > (this.ranges[i] as number))
+        violate('contract.memory', `${what} overlaps memory in flight`);
     }
     this.ranges.push(offset, end);
   }
@@ -105,9 +112,11 @@ export class SimArena {
 
   /** Asserts that no part of the range is in flight (for trim). */
   checkIdle(offset: number, length: number): void {
-    if (offset < this.bigOffset || offset + length > this.bytes.length) violate('contract.trim', 'memory outside the big buffers');
+    if (offset < this.bigOffset || offset + length > this.bytes.length)
+      violate('contract.trim', 'memory outside the big buffers');
     for (let i = 0; i < this.ranges.length; i += 2) {
-      if (offset < (this.ranges[i + 1] as number) && offset + length > (this.ranges[i] as number)) violate('contract.trim', 'memory in flight');
+      if (offset < (this.ranges[i + 1] as number) && offset + length > (this.ranges[i] as number))
+        violate('contract.trim', 'memory in flight');
     }
   }
 

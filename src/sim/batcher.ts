@@ -35,7 +35,15 @@ export class Batcher {
   }
 
   /** @param operation the operation that ends with this completion, null for any other. */
-  add(operation: Operation | null, op: number, slot: number, seq: number, result: number, flags: number, buffer: number): void {
+  add(
+    operation: Operation | null,
+    op: number,
+    slot: number,
+    seq: number,
+    result: number,
+    flags: number,
+    buffer: number,
+  ): void {
     let completion = this.ready[this.waiting];
     if (completion === undefined) {
       completion = { operation: null, op: 0, slot: 0, seq: 0, result: 0, flags: 0, buffer: 0, order: 0 };
@@ -92,7 +100,8 @@ export class Batcher {
   /** The one that finished first. */
   private first(): number {
     let best = 0;
-    for (let i = 1; i < this.waiting; i++) if ((this.ready[i] as Completion).order < (this.ready[best] as Completion).order) best = i;
+    for (let i = 1; i < this.waiting; i++)
+      if ((this.ready[i] as Completion).order < (this.ready[best] as Completion).order) best = i;
     return best;
   }
 

@@ -54,7 +54,7 @@ export class SimClock {
 
   /** When the next event is due; Infinity when none is. */
   nextUs(): number {
-    return this.heap.length === 0 ? Infinity : this.due[this.heap[0] as number] as number;
+    return this.heap.length === 0 ? Infinity : (this.due[this.heap[0] as number] as number);
   }
 
   /** Events that wait. */
@@ -75,7 +75,11 @@ export class SimClock {
     }
     this.free.push(row);
     if (dueUs > this.nowUs) this.nowUs = dueUs;
-    (this.sinks[this.sink[row] as number] as EventSink).fire(this.kind[row] as number, this.a[row] as number, this.b[row] as number);
+    (this.sinks[this.sink[row] as number] as EventSink).fire(
+      this.kind[row] as number,
+      this.a[row] as number,
+      this.b[row] as number,
+    );
     return true;
   }
 

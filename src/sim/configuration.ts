@@ -57,8 +57,10 @@ export function configure(settings: SeedSettings, listenerFds: readonly number[]
 
 function writeServer(endpoints: Uint8Array, index: number): void {
   const at = (SERVER_ROW_FIRST + index) * ENDPOINT_SIZE;
-  if (isUnixServer(index)) writeEndpoint({ kind: KIND_UNIX, path: `/run/server.${SERVER_PORT_FIRST + index}` }, endpoints, at);
-  else writeEndpoint({ kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, 1), port: SERVER_PORT_FIRST + index }, endpoints, at);
+  if (isUnixServer(index))
+    writeEndpoint({ kind: KIND_UNIX, path: `/run/server.${SERVER_PORT_FIRST + index}` }, endpoints, at);
+  else
+    writeEndpoint({ kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, 1), port: SERVER_PORT_FIRST + index }, endpoints, at);
 }
 
 /** Puts a server into the configuration or takes it out. @returns false when the worker has not yet moved on. */

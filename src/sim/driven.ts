@@ -12,10 +12,18 @@ export interface EngineModule {
 /** Makes runs drive the engine of `module`. */
 export function engineFactory(module: EngineModule): DrivenFactory {
   return (loop, tables, settings, nowMs) => {
-    const engine = module.createEngine({ loop, tables, worker: WORKER, slotFirst: 0, slotCount: settings.slotCount, nowMs });
+    const engine = module.createEngine({
+      loop,
+      tables,
+      worker: WORKER,
+      slotFirst: 0,
+      slotCount: settings.slotCount,
+      nowMs,
+    });
     const checkEnd = (): void => {
       const { state } = engine;
-      if (state.freeSlotCount !== settings.slotCount) violate('leak', `${settings.slotCount - state.freeSlotCount} slots at the end`);
+      if (state.freeSlotCount !== settings.slotCount)
+        violate('leak', `${settings.slotCount - state.freeSlotCount} slots at the end`);
       if (state.big.lent !== 0) violate('leak', `${state.big.lent} big buffers at the end`);
       // Two timers are not a connection's: the end of an accept pause, and the trim of idle buffers.
       if (state.wheel.count > 2) violate('leak', `${state.wheel.count} timers at the end`);

@@ -19,7 +19,8 @@ export class SideLedger {
   compare(tables: Tables, worker: number): void {
     const { counters } = tables;
     const accepted = lane(counters.accepted, worker);
-    if (accepted !== this.accepted) violate('counters', `${this.accepted} clients were accepted, the counter says ${accepted}`);
+    if (accepted !== this.accepted)
+      violate('counters', `${this.accepted} clients were accepted, the counter says ${accepted}`);
     const ended =
       lane(counters.closedOrderly, worker) +
       lane(counters.closedAbort, worker) +

@@ -6,7 +6,14 @@
  * out. All of it is decided by one seeded source and counted in the fault table.
  */
 import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
-import { ENDPOINT_KIND, ENDPOINT_PATH, ENDPOINT_PATH_LENGTH, ENDPOINT_PORT, KIND_UNIX, PEER_SIZE } from '../base/endpoint.ts';
+import {
+  ENDPOINT_KIND,
+  ENDPOINT_PATH,
+  ENDPOINT_PATH_LENGTH,
+  ENDPOINT_PORT,
+  KIND_UNIX,
+  PEER_SIZE,
+} from '../base/endpoint.ts';
 import { EAGAIN, ECANCELED, ECONNRESET, EINPROGRESS, EMFILE } from '../base/errno.ts';
 import type { Prng } from '../base/prng.ts';
 import * as contract from '../loop/loop.ts';
@@ -16,11 +23,12 @@ import type { EventSink, SimClock } from './clock.ts';
 import { Descriptors } from './descriptors.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SimNet } from './net.ts';
-import { ACTIVE, Descriptor, FINISHED, IDLE, OP_NAMES, Operation } from './operations.ts';
+import { ACTIVE, FINISHED, IDLE, OP_NAMES, Operation, type Descriptor } from './operations.ts';
 import { SOCK_CONNECTING, SOCK_NEW, type ListenerOwner, type SimListener, type Sock, type SockOwner } from './sock.ts';
 import { violate } from './violation.ts';
 
-const { OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, OP_WAKE, STOP, WAIT_MAX_US, SEQ_MASK, CLOSE_ABORT } = contract;
+const { OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, OP_WAKE, STOP, WAIT_MAX_US, SEQ_MASK, CLOSE_ABORT } =
+  contract;
 
 const EV_ATTEMPT = 0;
 const EV_CANCEL = 1;
@@ -147,7 +155,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   recvInto(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void {
     const operation = this.submit(OP_RECV, side, seq, fd);
     this.streamOf(operation);
-    if (offset < this.bigOffset) violate('contract.recvInto', 'memory that is not the engine\'s');
+    if (offset < this.bigOffset) violate('contract.recvInto', "memory that is not the engine's");
     this.fly(operation, offset, length);
     if (this.faults.isEnabled(F_EARLY_WRITE) && this.prng.chance(1, 2)) {
       this.faults.note(F_EARLY_WRITE);
@@ -424,12 +432,14 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   private submit(op: number, slot: number, seq: number, fd: number): Operation {
     const what = OP_NAMES[op] as string;
     this.checkInTurn(what);
-    if (slot < 0 || slot >= this.slots || !Number.isInteger(slot)) violate('contract.slot', `${what} names slot ${slot}`);
+    if (slot < 0 || slot >= this.slots || !Number.isInteger(slot))
+      violate('contract.slot', `${what} names slot ${slot}`);
     if (seq < 0 || seq > SEQ_MASK || !Number.isInteger(seq)) violate('contract.seq', `${what} has seq ${seq}`);
     const descriptor = this.descriptorOf(fd, what);
     const index = slot * OPS + op;
     const operation = (this.operations[index] ??= new Operation(index, op, slot));
-    if (operation.state !== IDLE) violate('contract.one-operation', `a second ${what} on slot ${slot} while one is in flight`);
+    if (operation.state !== IDLE)
+      violate('contract.one-operation', `a second ${what} on slot ${slot} while one is in flight`);
     if (descriptor.operations[op] !== null) violate('contract.one-operation', `a second ${what} on descriptor ${fd}`);
     operation.state = ACTIVE;
     operation.generation = (operation.generation + 1) & 0x7fff_ffff;
@@ -457,7 +467,9 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   }
 
   private descriptorOf(fd: number, what: string): Descriptor {
-    return this.descriptors.find(fd) ?? violate('contract.descriptor', `${what} on descriptor ${fd}, which is not open`);
+    return (
+      this.descriptors.find(fd) ?? violate('contract.descriptor', `${what} on descriptor ${fd}, which is not open`)
+    );
   }
 
   private checkInTurn(what: string): void {

@@ -17,7 +17,13 @@ interface Arguments {
 }
 
 function parse(words: readonly string[]): Arguments {
-  const parsed: Arguments = { seed: Math.floor(Date.now() / 1000), seeds: 1, connections: 5000, isVerbose: false, isJson: false };
+  const parsed: Arguments = {
+    seed: Math.floor(Date.now() / 1000),
+    seeds: 1,
+    connections: 5000,
+    isVerbose: false,
+    isJson: false,
+  };
   for (const word of words) {
     const match = /^--(seeds|connections)=(\d+)$/.exec(word);
     if (match !== null) parsed[match[1] as 'seeds' | 'connections'] = Number(match[2]);
@@ -25,7 +31,9 @@ function parse(words: readonly string[]): Arguments {
     else if (word === '--verbose') parsed.isVerbose = true;
     else if (word === '--json') parsed.isJson = true;
     else {
-      process.stderr.write(`sim: cannot understand ${word}\nusage: sim [seed] [--seeds=N] [--connections=N] [--verbose] [--json]\n`);
+      process.stderr.write(
+        `sim: cannot understand ${word}\nusage: sim [seed] [--seeds=N] [--connections=N] [--verbose] [--json]\n`,
+      );
       process.exit(2);
     }
   }
@@ -42,7 +50,9 @@ function main(): void {
     const failure = runSeed(seed, options, realEngine, report);
     if (failure === undefined) continue;
     // The same seed again, this time with the log: a run is a function of its seed.
-    const again = options.isTraced ? failure : (runSeed(seed, { ...options, isTraced: true }, realEngine, newReport()) ?? failure);
+    const again = options.isTraced
+      ? failure
+      : (runSeed(seed, { ...options, isTraced: true }, realEngine, newReport()) ?? failure);
     printFailure(again, args);
     process.exitCode = 1;
     return;
@@ -63,16 +73,23 @@ function printReport(report: Report, args: Arguments, elapsedMs: number): void {
   const { stdout } = process;
   const last = args.seeds === 1 ? '' : ` to ${args.seed + args.seeds - 1}`;
   stdout.write(`seed ${args.seed}${last}: no violation\n`);
-  stdout.write(`${report.connections} connections, ${report.turns} turns, ${(report.bytes / 1e9).toFixed(2)} GB, median ${medianSize(report)} bytes a connection\n`);
-  stdout.write(`${(elapsedMs / 1000).toFixed(1)} s, ${((elapsedMs * 1000) / Math.max(1, report.connections)).toFixed(0)} us a connection\n\n`);
-  for (const [index, name] of FAULT_NAMES.entries()) stdout.write(`${String(report.fired[index]).padStart(12)}  ${name}\n`);
+  stdout.write(
+    `${report.connections} connections, ${report.turns} turns, ${(report.bytes / 1e9).toFixed(2)} GB, median ${medianSize(report)} bytes a connection\n`,
+  );
+  stdout.write(
+    `${(elapsedMs / 1000).toFixed(1)} s, ${((elapsedMs * 1000) / Math.max(1, report.connections)).toFixed(0)} us a connection\n\n`,
+  );
+  for (const [index, name] of FAULT_NAMES.entries())
+    stdout.write(`${String(report.fired[index]).padStart(12)}  ${name}\n`);
 }
 
 /** For the test that adds several processes up. */
 function printJson(report: Report): void {
   const { seeds, connections, bytes, turns, fired } = report;
   const sizes = report.sizes.slice(0, report.sizeCount).sort();
-  process.stdout.write(`${JSON.stringify({ seeds, connections, bytes, turns, median: sizes[sizes.length >> 1], fired: [...fired] })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ seeds, connections, bytes, turns, median: sizes[sizes.length >> 1], fired: [...fired] })}\n`,
+  );
 }
 
 main();

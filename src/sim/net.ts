@@ -13,7 +13,16 @@ import { EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, ENOTCONN, EPIPE, ETIMEDO
 import type { Prng } from '../base/prng.ts';
 import type { EventSink, SimClock } from './clock.ts';
 import { faultIndex, type Faults } from './faults.ts';
-import { SimListener, SOCK_CONNECTING, SOCK_FREE, SOCK_NEW, SOCK_OPEN, Sock, type ListenerOwner, type SockOwner } from './sock.ts';
+import {
+  SimListener,
+  SOCK_CONNECTING,
+  SOCK_FREE,
+  SOCK_NEW,
+  SOCK_OPEN,
+  Sock,
+  type ListenerOwner,
+  type SockOwner,
+} from './sock.ts';
 
 const EV_ARRIVE = 0;
 const EV_RESET = 1;

@@ -39,7 +39,8 @@ export function judgeEof(actor: Actor): void {
     const why = other.isAborted ? 'has aborted' : 'has not ended its stream';
     violate('abort-as-success', `${actor.describe()} reads a clean end, but the ${other.describe()} ${why}`);
   }
-  if (actor.received !== other.sent) violate('truncation', `${actor.describe()} reads a clean end, but the ${other.describe()} has sent more`);
+  if (actor.received !== other.sent)
+    violate('truncation', `${actor.describe()} reads a clean end, but the ${other.describe()} has sent more`);
 }
 
 /** An actor was reset: there must be a reason, and what was complete must have arrived whole. */
@@ -55,9 +56,16 @@ export function judgeReset(actor: Actor, scene: Scene): void {
   // The connect was given up, or its success came too late.
   if (!actor.isClient && !actor.facts.wasReported) return;
   const isOverrun = !other.isOpen && actor.sent > other.received;
-  if (!other.isAborted && !isOverrun) violate('reset', `${actor.describe()} is reset after ${Math.round(actor.facts.idleUs / 1000)} ms without progress, but the ${other.describe()} is well`);
+  if (!other.isAborted && !isOverrun)
+    violate(
+      'reset',
+      `${actor.describe()} is reset after ${Math.round(actor.facts.idleUs / 1000)} ms without progress, but the ${other.describe()} is well`,
+    );
   if (other.isFinSent && other.facts.hadEnd && actor.received !== other.sent) {
-    violate('reply-cut', `${actor.describe()} is reset and misses bytes, but the ${other.describe()} had sent all and ended in order`);
+    violate(
+      'reply-cut',
+      `${actor.describe()} is reset and misses bytes, but the ${other.describe()} had sent all and ended in order`,
+    );
   }
 }
 
@@ -67,7 +75,8 @@ function judgeUnserved(client: Actor, dialogue: Dialogue, scene: Scene): void {
   // A server that resets what it has just accepted may do so before the connect is reported: then it failed.
   if (dialogue.session?.isAborted === true) return;
   for (const server of scene.servers) {
-    if (server.goodSinceUs < dialogue.connectUs) violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
+    if (server.goodSinceUs < dialogue.connectUs)
+      violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
   }
 }
 
@@ -77,7 +86,8 @@ function isExpired(actor: Actor, other: Actor | null, settings: SeedSettings): b
   const hasEnd = actor.isFinSent || (other !== null && other.isFinSent);
   const isOneGone = actor.isAborted || (other !== null && !other.isOpen);
   if (settings.idleTimeoutMs > 0 && idleUs >= settings.idleTimeoutMs * 1000 - COARSE_US) return true;
-  if (hasEnd && settings.halfClosedTimeoutMs > 0 && idleUs >= settings.halfClosedTimeoutMs * 1000 - COARSE_US) return true;
+  if (hasEnd && settings.halfClosedTimeoutMs > 0 && idleUs >= settings.halfClosedTimeoutMs * 1000 - COARSE_US)
+    return true;
   return isOneGone && idleUs >= DRAIN_US - COARSE_US;
 }
 
@@ -93,7 +103,11 @@ export function judgeDeadlines(dialogues: Iterable<Dialogue>, nowUs: number, set
     // When one end is gone the other is given its own time to take what was meant for it.
     const goneUs = Math.max(dialogue.client?.goneUs ?? 0, dialogue.session?.goneUs ?? 0);
     const isDrained = goneUs > 0 && nowUs - Math.max(goneUs, dialogue.progressUs) <= DRAIN_US + 2 * LATE_US;
-    if (!isDrained) violate('deadline', `dialogue ${dialogue.id} stands though nothing has moved for ${Math.round(idleUs / 1000)} ms`);
+    if (!isDrained)
+      violate(
+        'deadline',
+        `dialogue ${dialogue.id} stands though nothing has moved for ${Math.round(idleUs / 1000)} ms`,
+      );
   }
 }
 

@@ -22,11 +22,24 @@ export interface Report extends RunTotals {
 }
 
 export function newReport(): Report {
-  return { seeds: 0, connections: 0, bytes: 0, turns: 0, sizes: new Float64Array(0), sizeCount: 0, fired: new Float64Array(FAULT_NAMES.length) };
+  return {
+    seeds: 0,
+    connections: 0,
+    bytes: 0,
+    turns: 0,
+    sizes: new Float64Array(0),
+    sizeCount: 0,
+    fired: new Float64Array(FAULT_NAMES.length),
+  };
 }
 
 /** Runs a seed and adds what it did to the report. @returns what went wrong, or undefined. */
-export function runSeed(seed: number, options: SeedOptions, make: DrivenFactory, report: Report): SeedFailure | undefined {
+export function runSeed(
+  seed: number,
+  options: SeedOptions,
+  make: DrivenFactory,
+  report: Report,
+): SeedFailure | undefined {
   const prng = new Prng(seed);
   const faults = new Faults(prng);
   faults.drawWeights();
@@ -40,7 +53,8 @@ export function runSeed(seed: number, options: SeedOptions, make: DrivenFactory,
     failure = { seed, error: error instanceof Error ? error : new Error(String(error)), trace: world.trace.last() };
   }
   report.seeds++;
-  for (let i = 0; i < faults.fired.length; i++) report.fired[i] = (report.fired[i] as number) + (faults.fired[i] as number);
+  for (let i = 0; i < faults.fired.length; i++)
+    report.fired[i] = (report.fired[i] as number) + (faults.fired[i] as number);
   return failure;
 }
 

@@ -45,7 +45,9 @@ export class SimServer implements ListenerOwner {
 
   get isGood(): boolean {
     const { listener } = this;
-    return this.isConfigured && !this.isUnaccepting && listener !== null && !listener.isBlackHole && listener.delayUs === 0;
+    return (
+      this.isConfigured && !this.isUnaccepting && listener !== null && !listener.isBlackHole && listener.delayUs === 0
+    );
   }
 
   start(backlog: number): void {
@@ -59,7 +61,7 @@ export class SimServer implements ListenerOwner {
     if (this.listener === null) return;
     this.net.unlisten(this.listener);
     this.listener = null;
-    for (const session of [...this.sessions]) session.crash();
+    for (const session of this.sessions) session.crash();
     this.touch();
   }
 

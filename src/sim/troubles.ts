@@ -23,7 +23,17 @@ const F_ADDED = faultIndex('world.server-added');
 const F_EMFILE = faultIndex('world.emfile-episode');
 
 /** One of these is drawn each time; a fault that is off in the seed makes for a quiet moment. */
-const TROUBLES: readonly number[] = [F_CRASH, F_FLAP, F_BLACK_HOLE, F_SLOW_CONNECT, F_UNACCEPTING, F_PUBLISH, F_REMOVED, F_ADDED, F_EMFILE];
+const TROUBLES: readonly number[] = [
+  F_CRASH,
+  F_FLAP,
+  F_BLACK_HOLE,
+  F_SLOW_CONNECT,
+  F_UNACCEPTING,
+  F_PUBLISH,
+  F_REMOVED,
+  F_ADDED,
+  F_EMFILE,
+];
 
 const BACKLOG = 1000;
 

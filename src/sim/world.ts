@@ -103,16 +103,29 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.net = new SimNet(this.clock, prng, faults, { latencyLowUs: 0, latencyHighUs, ringSize, bufferLow });
     this.stepSink = this.clock.register(this);
     const sidesMax = settings.slotCount * 2;
-    this.loop = new SimLoop(this.clock, this.net, prng, faults, { ...settings, sidesMax, listenersMax: settings.listeners });
+    this.loop = new SimLoop(this.clock, this.net, prng, faults, {
+      ...settings,
+      sidesMax,
+      listenersMax: settings.listeners,
+    });
     this.loop.observer = this;
     this.loop.beforeTurn = () => this.checkTurn();
-    for (let i = 0; i < settings.listeners; i++) this.listeners.push(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null));
+    for (let i = 0; i < settings.listeners; i++)
+      this.listeners.push(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null));
     this.tables = configure(
       settings,
       this.listeners.map((listener) => this.loop.adoptListener(listener)),
     );
     for (let i = 0; i < settings.servers; i++) {
-      const server = new SimServer(i, SERVER_ROW_FIRST + i, serverKey(i), isUnixServer(i), this.clock, this.net, this.stepSink);
+      const server = new SimServer(
+        i,
+        SERVER_ROW_FIRST + i,
+        serverKey(i),
+        isUnixServer(i),
+        this.clock,
+        this.net,
+        this.stepSink,
+      );
       server.start(BACKLOG);
       this.servers.push(server);
     }
@@ -256,7 +269,8 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     const { dialogue } = actor;
     if (dialogue === null) return;
     const other = actor.isClient ? dialogue.session : dialogue.client;
-    if (other === null || other.id !== speaker) violate('cross-talk', `${actor.describe()} hears speaker ${speaker} instead of ${other?.id}`);
+    if (other === null || other.id !== speaker)
+      violate('cross-talk', `${actor.describe()} hears speaker ${speaker} instead of ${other?.id}`);
   }
 
   finished(actor: Actor): void {
@@ -297,12 +311,14 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     if (dialogue.up !== null) violate('pairing', `dialogue ${dialogue.id} connects to a second server`);
     if (dialogue.reported > 0) violate('pairing', `dialogue ${dialogue.id} connects again after it was connected`);
     const nowDs = Math.floor(this.clock.nowUs / 100_000);
-    if (blacklistedUntil(this.tables, server.row) > nowDs) violate('blacklist', `dialogue ${dialogue.id} connects to server ${server.index}, which is blacklisted`);
+    if (blacklistedUntil(this.tables, server.row) > nowDs)
+      violate('blacklist', `dialogue ${dialogue.id} connects to server ${server.index}, which is blacklisted`);
     dialogue.up = sock;
     sock.origin = down.origin;
     sock.server = server.row;
     server.inFlight++;
-    if (this.trace.isOn) this.trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
+    if (this.trace.isOn)
+      this.trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
   }
 
   closing(sock: Sock, how: number): void {
@@ -321,7 +337,10 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       dialogue.down = null;
       this.live.delete(dialogue);
     }
-    if (this.trace.isOn) this.trace.add(`dialogue ${dialogue.id}: ${sock.server === 0 ? 'client' : 'server'} side is closed${how === 0 ? '' : ' by abort'}`);
+    if (this.trace.isOn)
+      this.trace.add(
+        `dialogue ${dialogue.id}: ${sock.server === 0 ? 'client' : 'server'} side is closed${how === 0 ? '' : ' by abort'}`,
+      );
   }
 
   /* ---- time and checks ---- */
@@ -332,7 +351,8 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     if (this.clock.nowUs - this.begunUs > SILENCE_US) this.wakeSilent();
     judgeDeadlines(this.live, this.clock.nowUs, this.settings);
     for (const stop of [F_STOP_ORDERLY, F_STOP_ABORT]) {
-      if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop)) this.stop(stop === F_STOP_ABORT);
+      if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop))
+        this.stop(stop === F_STOP_ABORT);
     }
   }
 
@@ -368,7 +388,10 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     }
     if (this.clock.nowUs - this.healedUs > DRAIN_LIMIT_US) {
       const stuck = this.actors.find((actor) => actor.isOpen)?.describe() ?? 'a connection without actors';
-      violate('liveness', `${this.openActors} actors and ${this.live.size} connections stand long after all was healed; first: ${stuck}`);
+      violate(
+        'liveness',
+        `${this.openActors} actors and ${this.live.size} connections stand long after all was healed; first: ${stuck}`,
+      );
     }
     this.clock.after(10_000, this.stepSink, EV_HEAL_END, 0, 0);
   }
@@ -377,7 +400,10 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     const { tables, servers, clock, settings, loop } = this;
     for (const server of servers) {
       if (tables.servers.inFlight[server.row] !== server.inFlight) {
-        violate('in-flight', `server ${server.index} has ${server.inFlight} connections, the table says ${tables.servers.inFlight[server.row]}`);
+        violate(
+          'in-flight',
+          `server ${server.index} has ${server.inFlight} connections, the table says ${tables.servers.inFlight[server.row]}`,
+        );
       }
       if (blacklistedUntil(tables, server.row) !== 0 && server.goodSinceUs < Infinity) server.goodSinceUs = clock.nowUs;
     }
@@ -389,12 +415,14 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     const { tables, settings, loop } = this;
     let used = 0;
     for (let slot = 0; slot < settings.slotCount; slot++) if (tables.connections.state[slot] !== 0) used++;
-    if (tables.settings.used[0] !== used) violate('used', `${used} rows are in use, the table says ${tables.settings.used[0]}`);
+    if (tables.settings.used[0] !== used)
+      violate('used', `${used} rows are in use, the table says ${tables.settings.used[0]}`);
     if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
     const gauge = lane(tables.gauges.used, WORKER);
     if (gauge !== used) violate('used', `${used} rows are in use, the worker says ${gauge}`);
     const sockets = loop.descriptors.count - this.listeners.length;
-    if (loop.memory.held > settings.slotCount * 2) violate('buffers', `${loop.memory.held} small buffers for ${used} connections`);
+    if (loop.memory.held > settings.slotCount * 2)
+      violate('buffers', `${loop.memory.held} small buffers for ${used} connections`);
     this.ledger.checkDescriptors(sockets, lane(tables.gauges.descriptors, WORKER));
   }
 
@@ -418,7 +446,10 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       ['connections used', tables.settings.used[0] as number],
       ['connections of the worker', lane(tables.gauges.used, WORKER)],
       ['big buffers', lane(tables.gauges.bigBuffers, WORKER)],
-      ...this.servers.map((server): [string, number] => [`in flight at server ${server.index}`, tables.servers.inFlight[server.row] as number]),
+      ...this.servers.map((server): [string, number] => [
+        `in flight at server ${server.index}`,
+        tables.servers.inFlight[server.row] as number,
+      ]),
     ];
     for (const [what, count] of zero) if (count !== 0) violate('leak', `${count} ${what} at the end`);
     this.ledger.compare(tables, WORKER);
@@ -446,4 +477,3 @@ function writeAddress(address: Uint8Array, id: number): void {
   address[ENDPOINT_IP + 14] = (id >>> 8) & 255;
   address[ENDPOINT_IP + 15] = id & 255;
 }
-

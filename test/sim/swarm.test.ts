@@ -36,7 +36,9 @@ describe('the simulated engine', () => {
     for (const part of parts) expect(part.median).toBeGreaterThanOrEqual(4096);
     // A run can be stopped once only.
     const least = (name: string): number => (name.startsWith('world.stop') ? 10 : 1000);
-    const rare = FAULT_NAMES.filter((_, index) => parts.reduce((sum, part) => sum + (part.fired[index] ?? 0), 0) < least(FAULT_NAMES[index] ?? ''));
+    const rare = FAULT_NAMES.filter(
+      (_, index) => parts.reduce((sum, part) => sum + (part.fired[index] ?? 0), 0) < least(FAULT_NAMES[index] ?? ''),
+    );
     expect(rare, 'faults that fired too rarely').toEqual([]);
   }, 600_000);
 });
