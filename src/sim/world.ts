@@ -3,7 +3,7 @@
  */
 import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_IP, ENDPOINT_KIND, ENDPOINT_PORT, KIND_IPV4 } from '../base/endpoint.ts';
-import { Prng } from '../base/prng.ts';
+import type { Prng } from '../base/prng.ts';
 import type { Turn } from '../loop/loop.ts';
 import { lane } from '../table/columns.ts';
 import { blacklistedUntil, requestStop, STOP_ABORT, STOP_ORDERLY } from '../table/shared.ts';
