@@ -100,7 +100,7 @@ export class Rig {
   /** Connects a client and waits for its connection at one of the servers; both ends then check each other. */
   async pair(options: SocketOptions = {}): Promise<Pair> {
     const client = this.connect(options);
-    const server = await this.nextServerPeer();
+    const server = await this.nextServerPeer(client);
     client.inKey = server.key;
     server.inKey = client.key;
     return { client, server };
@@ -112,12 +112,17 @@ export class Rig {
     return pairs;
   }
 
-  /** The next connection that arrives at any server. */
-  async nextServerPeer(): Promise<Peer> {
+  /**
+   * The next connection that arrives at any server.
+   *
+   * @param client whose connection it is, so that its fate is known when it does not arrive.
+   */
+  async nextServerPeer(client?: Peer): Promise<Peer> {
     const first = (): Server | undefined => this.servers.find((server) => server.waiting.length > 0);
-    await reactor().until(() => first() !== undefined, 'a connection arrives at a server');
+    const isRefused = (): boolean => client !== undefined && client.ending !== '';
+    await reactor().until(() => first() !== undefined || isRefused(), 'a connection arrives at a server');
     const peer = first()?.waiting.shift();
-    if (!peer) throw new Error('a connection was there a moment ago');
+    if (!peer) throw new Error(`the client was not served: ${client?.describe() ?? 'nobody knows'}`);
     return peer;
   }
 

@@ -23,6 +23,8 @@ interface End {
 
 /** A connection: what both ends have done, from which follows what they must see. */
 class Walked {
+  /** Pen has surely seen its server take it: a reset from now on is one of a connection, not of a connect. */
+  isSettled = false;
   readonly ends: readonly [End, End];
 
   constructor(client: Peer, server: Peer) {
@@ -96,12 +98,12 @@ class Walk {
       this.walked.push(new Walked(client, server));
       return;
     }
-    const index = prng.below(this.walked.length);
-    const end = this.walked[index].ends[prng.below(2)];
-    if (!end.isGone) this.act(end);
+    const walked = this.walked[prng.below(this.walked.length)];
+    const end = walked.ends[prng.below(2)];
+    if (!end.isGone) this.act(end, walked.isSettled);
   }
 
-  private act(end: End): void {
+  private act(end: End, mayReset: boolean): void {
     const { prng } = this;
     const { peer } = end;
     const dice = prng.below(100);
@@ -116,7 +118,7 @@ class Walk {
     } else if (dice < 97) {
       end.hasEnded = true;
       peer.end();
-    } else {
+    } else if (mayReset) {
       end.isGone = true;
       peer.reset();
     }
@@ -141,6 +143,7 @@ class Walk {
     const over = this.walked.filter((walked) => walked.isAborted || (walked.isOver && this.isRead(walked)));
     for (const { ends } of over) for (const { peer } of ends) peer.close();
     this.walked = this.walked.filter((walked) => !over.includes(walked));
+    for (const walked of this.walked) walked.isSettled = true;
   }
 
   private isRead(walked: Walked): boolean {
