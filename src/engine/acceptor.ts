@@ -13,7 +13,7 @@ import { connectionsUsed, takeConnection } from '../table/shared.ts';
 import { pauseForDescriptors } from './accept-state.ts';
 import { beginConnect } from './connector.ts';
 import { submitRecv } from './operations.ts';
-import type { EngineState } from './state.ts';
+import { NO_MARK, type EngineState } from './state.ts';
 import { CONNECTING } from './states.ts';
 
 /** Submits an accept for each listener that has none, as far as there is room. */
@@ -126,6 +126,8 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.fd[client] = fd;
   e.marks[client] = 0;
   e.marks[client + 1] = 0;
+  e.progressMark[client] = NO_MARK;
+  e.progressMark[client + 1] = NO_MARK;
   e.bytesIn[client] = 0;
   e.bytesIn[client + 1] = 0;
   // Read at once: the first bytes are at hand when the server stands, and a client that leaves is noticed.

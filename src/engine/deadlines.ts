@@ -6,7 +6,7 @@ import { CLOSE_ABORT } from '../loop/loop.ts';
 import { onConnectTimer } from './connector.ts';
 import { DRAIN_STALL_MS, end, onDrainTimer } from './ending.ts';
 import { CHECK_MS, submitWatch } from './operations.ts';
-import type { EngineState } from './state.ts';
+import { NO_MARK, type EngineState } from './state.ts';
 import { CONNECTING, DRAINING, MARK_DEAF, MARK_ENDED, OPEN, PENDING_SEND, REASON_IDLE } from './states.ts';
 
 export function onConnectionTimer(e: EngineState, slot: number): void {
@@ -22,8 +22,8 @@ function idleLimitMs(e: EngineState, slot: number): number {
   const { farms } = e.config;
   const farm = e.farm[slot];
   const marks = e.marks[slot * 2] | e.marks[slot * 2 + 1];
-  if ((marks & MARK_DEAF) !== 0) return DRAIN_STALL_MS;
   const idleMs = farms.idleTimeoutMs[farm] || Infinity;
+  if ((marks & MARK_DEAF) !== 0) return Math.min(idleMs, DRAIN_STALL_MS);
   const halfClosedMs = farms.halfClosedTimeoutMs[farm];
   return (marks & MARK_ENDED) !== 0 && halfClosedMs > 0 ? halfClosedMs : idleMs;
 }
@@ -44,17 +44,17 @@ function onOpenTimer(e: EngineState, slot: number): void {
  */
 function sideHasBytesOut(e: EngineState, side: number, limitMs: number): boolean {
   const isSending = (e.pending[side] & PENDING_SEND) !== 0;
-  if (!isSending && (limitMs === Infinity || e.loop.unsent(e.fdOf(side)) <= 0)) return false;
+  const isBusy = isSending || (limitMs !== Infinity && e.loop.unsent(e.fdOf(side)) > 0);
+  if (!isBusy && e.progressMark[side] === NO_MARK) return false;
   const mark = e.loop.progress(e.fdOf(side));
-  if (mark !== e.progressMark[side]) {
-    e.progressMark[side] = mark;
-    e.progressMs[side >> 1] = e.nowMs;
-  }
+  if (mark !== e.progressMark[side]) e.progressMs[side >> 1] = e.nowMs;
+  // The last bytes were taken between two looks: they counted just now, and there is nothing more to follow.
+  e.progressMark[side] = isBusy ? mark : NO_MARK;
   if (isSending) {
     if (e.progressSeq[side] === e.sendSeq[side]) submitWatch(e, side ^ 1);
     e.progressSeq[side] = e.sendSeq[side];
   }
-  return true;
+  return isBusy;
 }
 
 /** A changed idle limit applies to connections that stand: each gets a timer that will look at it. */

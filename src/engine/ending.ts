@@ -132,6 +132,7 @@ export function onDrainTimer(e: EngineState, slot: number): void {
     e.phaseMs[slot] = e.nowMs;
   }
   const stalledMs = e.nowMs - e.phaseMs[slot];
-  if (unsent <= 0 || stalledMs >= DRAIN_STALL_MS) end(e, slot, e.how[slot], e.reason[slot]);
+  const limitMs = Math.min(DRAIN_STALL_MS, e.config.farms.idleTimeoutMs[e.farm[slot]] || Infinity);
+  if (unsent <= 0 || stalledMs >= limitMs) end(e, slot, e.how[slot], e.reason[slot]);
   else e.setTimer(slot, e.nowMs + Math.min(DRAIN_POLL_MAX_MS, Math.max(DRAIN_POLL_MIN_MS, stalledMs)));
 }

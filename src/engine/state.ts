@@ -28,6 +28,9 @@ export interface EngineOptions {
 }
 
 /** Timer keys beyond the connections. */
+/** In `progressMark`: nothing is on its way that a later look could compare with. */
+export const NO_MARK = -1;
+
 const TIMERS_EXTRA = 2;
 /** Pages of big buffers are given back this long after one came back. */
 const TRIM_MS = 5000;
@@ -82,7 +85,7 @@ export class EngineState {
   readonly sendLength: Uint32Array;
   /** Big buffer that this direction has borrowed; 0 none. */
   readonly bigBuffer: Uint32Array;
-  /** Last value of Loop.progress, and the seq of the send in flight at that time. */
+  /** Last value of Loop.progress (or NO_MARK), and the seq of the send in flight at that time. */
   readonly progressMark: Float64Array;
   readonly progressSeq: Uint32Array;
 
