@@ -87,10 +87,13 @@ describe('connecting', () => {
     expect(stage.pending(OP_CONNECT, SERVER)).toBeDefined();
   });
 
-  test('want of a local port is not the fault of the server', () => {
+  test.each([
+    ['want of a local port', EADDRNOTAVAIL],
+    ['a reset right after the handshake', ECONNRESET],
+  ])('%s does not blacklist the server, but the next one is tried', (_, errno) => {
     const stage = new Stage();
     stage.accept(50);
-    stage.turn([OP_CONNECT, SERVER, -EADDRNOTAVAIL]);
+    stage.turn([OP_CONNECT, SERVER, -errno]);
     expect(blacklistedUntil(stage.tables, FIRST_SERVER + 1)).toBe(0);
     expect(stage.pending(OP_CONNECT, SERVER)).toBeDefined();
   });

@@ -29,6 +29,8 @@ export const IPV6_V6ONLY = 26;
 
 const SHUT_WR = 1;
 const TCP_INFO = 11;
+/** tcpi_state, the first byte of struct tcp_info, of a connection that is gone. @source netinet/tcp.h */
+const TCP_CLOSE = 7;
 /** struct tcp_info: tcpi_bytes_acked, u64. Kernel 4.1 and newer. @source linux/tcp.h, checked by test/loop */
 const TCP_INFO_BYTES_ACKED = 120;
 const TCP_INFO_READ = TCP_INFO_BYTES_ACKED + 8;
@@ -146,7 +148,16 @@ export function bindSockets(ffi: Ffi): Sockets {
 
   function unsent(fd: Fd): number {
     const result = libc.ioctl(fd, SIOCOUTQ, base + SCRATCH_VALUE);
-    return result < 0 ? result : words[SCRATCH_VALUE >> 2];
+    if (result < 0) return result;
+    const count = words[SCRATCH_VALUE >> 2];
+    // A reset socket still counts what it had, though nobody will ever take it.
+    return count > 0 && isReset(fd) ? 0 : count;
+  }
+
+  function isReset(fd: Fd): boolean {
+    words[SCRATCH_LENGTH >> 2] = 1;
+    const result = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, base + SCRATCH_INFO, base + SCRATCH_LENGTH);
+    return result >= 0 && bytes[SCRATCH_INFO] === TCP_CLOSE;
   }
 
   function progress(fd: Fd): number {
