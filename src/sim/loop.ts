@@ -6,17 +6,11 @@
  * out. All of it is decided by one seeded source and counted in the fault table.
  */
 import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
-import {
-  ENDPOINT_KIND,
-  ENDPOINT_PATH,
-  ENDPOINT_PATH_LENGTH,
-  ENDPOINT_PORT,
-  KIND_UNIX,
-  PEER_SIZE,
-} from '../base/endpoint.ts';
-import { EAGAIN, ECANCELED, ECONNRESET, EINPROGRESS, EMFILE } from '../base/errno.ts';
+import { KIND_IPV4, KIND_IPV6, KIND_UNIX, PEER_SIZE } from '../base/endpoint.ts';
+import { EAFNOSUPPORT, EAGAIN, ECANCELED, ECONNRESET, EINPROGRESS, EMFILE } from '../base/errno.ts';
 import type { Prng } from '../base/prng.ts';
 import * as contract from '../loop/loop.ts';
+import { addressKey } from './address.ts';
 import { SimArena } from './arena.ts';
 import { Batcher } from './batcher.ts';
 import type { EventSink, SimClock } from './clock.ts';
@@ -122,6 +116,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
 
   openStream(kind: number, _options: contract.StreamOptions): number {
     this.checkInTurn('openStream');
+    if (kind !== KIND_IPV4 && kind !== KIND_IPV6 && kind !== KIND_UNIX) return -EAFNOSUPPORT;
     if (this.descriptors.isFull) {
       this.faults.note(F_EMFILE_OPEN);
       return -EMFILE;
@@ -331,8 +326,9 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     if (operation.op === OP_CONNECT) return this.attemptConnect(operation, sock);
     if (operation.op === OP_SEND) return this.attemptSend(operation, sock);
     if (operation.op === OP_RECV) return this.attemptRecv(operation, sock);
-    // The error stays for the operation that runs into it, as poll(2) does not take it.
-    if (sock.isDead && sock.error !== 0) this.finish(operation, -sock.error, 0);
+    // The error stays for the operation that runs into it, as poll(2) does not take it; a watch that comes after
+    // that one is told all the same.
+    if (sock.failure !== 0) this.finish(operation, -sock.failure, 0);
     return undefined;
   }
 
@@ -482,18 +478,4 @@ function inFlightText(descriptor: Descriptor): string {
     .filter((operation) => operation !== null)
     .map((operation) => OP_NAMES[operation.op])
     .join(', ');
-}
-
-/** The network's name of an address: its port, or for a unix path the number it ends in, above all ports. */
-export function addressKey(endpoints: Uint8Array, offset: number): number {
-  if (endpoints[offset + ENDPOINT_KIND] !== KIND_UNIX) {
-    return ((endpoints[offset + ENDPOINT_PORT] as number) << 8) | (endpoints[offset + ENDPOINT_PORT + 1] as number);
-  }
-  let number = 0;
-  const end = offset + ENDPOINT_PATH + (endpoints[offset + ENDPOINT_PATH_LENGTH] as number);
-  for (let i = offset + ENDPOINT_PATH; i < end; i++) {
-    const digit = (endpoints[i] as number) - 48;
-    if (digit >= 0 && digit <= 9) number = number * 10 + digit;
-  }
-  return 0x1_0000 + number;
 }

@@ -128,7 +128,7 @@ export class SimNet implements EventSink {
   }
 
   /** Takes the connection that has waited longest. */
-  accept(listener: SimListener, owner: SockOwner): Sock | undefined {
+  accept(listener: SimListener, owner: SockOwner | null): Sock | undefined {
     const sock = listener.queue.shift();
     if (sock !== undefined) sock.owner = owner;
     return sock;
@@ -290,6 +290,7 @@ export class SimNet implements EventSink {
     if (sock.state !== SOCK_CONNECTING || sock.isDead) return;
     sock.isDead = true;
     sock.error = errno;
+    sock.failure = errno;
     sock.owner?.sockChanged(sock);
   }
 
@@ -362,6 +363,7 @@ export class SimNet implements EventSink {
     const isTimeWait = sock.isFinArrived && sock.isWriteShut && peer.inbound.unsent === 0;
     // After the peer's FIN the direction that failed is ours alone, hence EPIPE.
     if (!isTimeWait) sock.error = sock.isFinArrived && !sock.isWriteShut ? EPIPE : ECONNRESET;
+    sock.failure = sock.error;
     peer.inbound.dropUnsent();
     sock.owner?.sockChanged(sock);
   }

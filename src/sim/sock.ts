@@ -43,6 +43,8 @@ export class Sock {
   isClosed = false;
   /** An error that the next call reports, once (sk_err). */
   error = 0;
+  /** The same, but it stays: what the stream died of. */
+  failure = 0;
   /** An arrival at this end is scheduled. */
   isArriving = false;
   /** Times the SYN has been sent again. */
@@ -80,6 +82,7 @@ export class Sock {
     this.isDead = false;
     this.isClosed = false;
     this.error = 0;
+    this.failure = 0;
     this.isArriving = false;
     this.synRetries = 0;
     this.target = 0;
