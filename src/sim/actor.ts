@@ -259,15 +259,15 @@ export class Actor implements SockOwner {
   private clientMayWriteTo(dialogue: Dialogue): number {
     if (this.hasEof) return dialogue.upTotal;
     let round = 0;
-    while (round < dialogue.rounds - 1 && this.received >= (dialogue.downAt[round] as number)) round++;
-    return dialogue.upAt[round] as number;
+    while (round < dialogue.rounds - 1 && this.received >= dialogue.downAt[round]) round++;
+    return dialogue.upAt[round];
   }
 
   private serverMayWriteTo(dialogue: Dialogue): number {
     if (this.hasEof) return dialogue.downTotal;
     let allowed = dialogue.banner;
-    for (let round = 0; round < dialogue.rounds && this.received >= (dialogue.upAt[round] as number); round++) {
-      allowed = dialogue.downAt[round] as number;
+    for (let round = 0; round < dialogue.rounds && this.received >= dialogue.upAt[round]; round++) {
+      allowed = dialogue.downAt[round];
     }
     return allowed;
   }

@@ -80,7 +80,7 @@ export class SimArena {
     }
     const end = offset + length;
     for (let i = 0; i < this.ranges.length; i += 2) {
-      if (offset < (this.ranges[i + 1] as number) && end > (this.ranges[i] as number))
+      if (offset < this.ranges[i + 1] && end > this.ranges[i])
         violate('contract.memory', `${what} overlaps memory in flight`);
     }
     this.ranges.push(offset, end);
@@ -115,8 +115,7 @@ export class SimArena {
     if (offset < this.bigOffset || offset + length > this.bytes.length)
       violate('contract.trim', 'memory outside the big buffers');
     for (let i = 0; i < this.ranges.length; i += 2) {
-      if (offset < (this.ranges[i + 1] as number) && offset + length > (this.ranges[i] as number))
-        violate('contract.trim', 'memory in flight');
+      if (offset < this.ranges[i + 1] && offset + length > this.ranges[i]) violate('contract.trim', 'memory in flight');
     }
   }
 

@@ -69,7 +69,7 @@ export class Batcher {
     let ended = 0;
     for (let i = 0; i < count; i++) {
       const at = this.earliestOfSame(isShuffled ? this.prng.below(this.waiting) : this.first());
-      const completion = this.ready[at] as Completion;
+      const completion = this.ready[at];
       batch.op[i] = completion.op;
       batch.slot[i] = completion.slot;
       batch.seq[i] = completion.seq;
@@ -81,7 +81,7 @@ export class Batcher {
         ended++;
       }
       this.waiting--;
-      this.ready[at] = this.ready[this.waiting] as Completion;
+      this.ready[at] = this.ready[this.waiting];
       this.ready[this.waiting] = completion;
     }
     batch.count = count;
@@ -100,19 +100,18 @@ export class Batcher {
   /** The one that finished first. */
   private first(): number {
     let best = 0;
-    for (let i = 1; i < this.waiting; i++)
-      if ((this.ready[i] as Completion).order < (this.ready[best] as Completion).order) best = i;
+    for (let i = 1; i < this.waiting; i++) if (this.ready[i].order < this.ready[best].order) best = i;
     return best;
   }
 
   /** The completions of one (op, slot) keep their order: only an accept has several. */
   private earliestOfSame(chosen: number): number {
-    const { op, slot } = this.ready[chosen] as Completion;
+    const { op, slot } = this.ready[chosen];
     if (op !== 1) return chosen;
     let best = chosen;
     for (let i = 0; i < this.waiting; i++) {
-      const other = this.ready[i] as Completion;
-      if (other.op === op && other.slot === slot && other.order < (this.ready[best] as Completion).order) best = i;
+      const other = this.ready[i];
+      if (other.op === op && other.slot === slot && other.order < this.ready[best].order) best = i;
     }
     return best;
   }

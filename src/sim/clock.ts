@@ -54,7 +54,7 @@ export class SimClock {
 
   /** When the next event is due; Infinity when none is. */
   nextUs(): number {
-    return this.heap.length === 0 ? Infinity : (this.due[this.heap[0] as number] as number);
+    return this.heap.length === 0 ? Infinity : this.due[this.heap[0]];
   }
 
   /** Events that wait. */
@@ -65,8 +65,8 @@ export class SimClock {
   /** Moves to the next event and runs it; false when there is none that is due at or before `untilUs`. */
   step(untilUs: number): boolean {
     if (this.heap.length === 0) return false;
-    const row = this.heap[0] as number;
-    const dueUs = this.due[row] as number;
+    const row = this.heap[0];
+    const dueUs = this.due[row];
     if (dueUs > untilUs) return false;
     const last = this.heap.pop() as number;
     if (this.heap.length > 0) {
@@ -75,11 +75,7 @@ export class SimClock {
     }
     this.free.push(row);
     if (dueUs > this.nowUs) this.nowUs = dueUs;
-    (this.sinks[this.sink[row] as number] as EventSink).fire(
-      this.kind[row] as number,
-      this.a[row] as number,
-      this.b[row] as number,
-    );
+    this.sinks[this.sink[row]].fire(this.kind[row], this.a[row], this.b[row]);
     return true;
   }
 
@@ -97,18 +93,18 @@ export class SimClock {
   }
 
   private isBefore(left: number, right: number): boolean {
-    const leftUs = this.due[left] as number;
-    const rightUs = this.due[right] as number;
-    return leftUs < rightUs || (leftUs === rightUs && (this.order[left] as number) < (this.order[right] as number));
+    const leftUs = this.due[left];
+    const rightUs = this.due[right];
+    return leftUs < rightUs || (leftUs === rightUs && this.order[left] < this.order[right]);
   }
 
   private siftUp(from: number): void {
     const heap = this.heap;
-    const row = heap[from] as number;
+    const row = heap[from];
     let at = from;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      const above = heap[parent] as number;
+      const above = heap[parent];
       if (!this.isBefore(row, above)) break;
       heap[at] = above;
       at = parent;
@@ -118,14 +114,14 @@ export class SimClock {
 
   private siftDown(): void {
     const heap = this.heap;
-    const row = heap[0] as number;
+    const row = heap[0];
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && this.isBefore(heap[child + 1] as number, heap[child] as number)) child++;
-      if (!this.isBefore(heap[child] as number, row)) break;
-      heap[at] = heap[child] as number;
+      if (child + 1 < heap.length && this.isBefore(heap[child + 1], heap[child])) child++;
+      if (!this.isBefore(heap[child], row)) break;
+      heap[at] = heap[child];
       at = child;
     }
     heap[at] = row;

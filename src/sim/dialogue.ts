@@ -80,11 +80,11 @@ export class Dialogue {
   }
 
   get upTotal(): number {
-    return this.upAt[this.rounds - 1] as number;
+    return this.upAt[this.rounds - 1];
   }
 
   get downTotal(): number {
-    return this.downAt[this.rounds - 1] as number;
+    return this.downAt[this.rounds - 1];
   }
 }
 

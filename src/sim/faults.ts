@@ -102,31 +102,31 @@ export class Faults {
 
   /** Decides whether the fault happens here and now, and counts it when it does. */
   fires(fault: number): boolean {
-    const weight = this.weight[fault] as number;
+    const weight = this.weight[fault];
     if (weight === 0 || !this.isOn || this.prng.below(FAULT_ONE) >= weight) return false;
-    this.fired[fault] = (this.fired[fault] as number) + 1;
+    this.fired[fault] = this.fired[fault] + 1;
     return true;
   }
 
   /** Decides whether the fault is planned; whoever carries it out counts it then. */
   isDrawn(fault: number): boolean {
-    const weight = this.weight[fault] as number;
+    const weight = this.weight[fault];
     return weight > 0 && this.isOn && this.prng.below(FAULT_ONE) < weight;
   }
 
   /** Picks one of `faults` that can happen in this seed; -1 when none can. */
   pick(candidates: readonly number[]): number {
-    const chosen = candidates[this.prng.below(candidates.length)] as number;
+    const chosen = candidates[this.prng.below(candidates.length)];
     return this.isEnabled(chosen) ? chosen : -1;
   }
 
   /** Whether the fault can happen at all in this seed. */
   isEnabled(fault: number): boolean {
-    return this.isOn && (this.weight[fault] as number) > 0;
+    return this.isOn && this.weight[fault] > 0;
   }
 
   /** Counts a fault that has happened by itself. */
   note(fault: number): void {
-    this.fired[fault] = (this.fired[fault] as number) + 1;
+    this.fired[fault] = this.fired[fault] + 1;
   }
 }

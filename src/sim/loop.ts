@@ -426,7 +426,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   /* ---- checks ---- */
 
   private submit(op: number, slot: number, seq: number, fd: number): Operation {
-    const what = OP_NAMES[op] as string;
+    const what = OP_NAMES[op];
     this.checkInTurn(what);
     if (slot < 0 || slot >= this.slots || !Number.isInteger(slot))
       violate('contract.slot', `${what} names slot ${slot}`);

@@ -229,7 +229,7 @@ export class SimNet implements EventSink {
   }
 
   fire(kind: number, index: number, generation: number): void {
-    const sock = this.socks[index] as Sock;
+    const sock = this.socks[index];
     if (sock.generation !== generation) return;
     if (kind === EV_ARRIVE) this.arrive(sock);
     else if (kind === EV_RESET) this.resetArrives(sock);

@@ -97,5 +97,5 @@ export function copy(source: Uint8Array, from: number, target: Uint8Array, to: n
     target.set(source.subarray(from, from + length), to);
     return;
   }
-  for (let i = 0; i < length; i++) target[to + i] = source[from + i] as number;
+  for (let i = 0; i < length; i++) target[to + i] = source[from + i];
 }

@@ -53,8 +53,7 @@ export function runSeed(
     failure = { seed, error: error instanceof Error ? error : new Error(String(error)), trace: world.trace.last() };
   }
   report.seeds++;
-  for (let i = 0; i < faults.fired.length; i++)
-    report.fired[i] = (report.fired[i] as number) + (faults.fired[i] as number);
+  for (let i = 0; i < faults.fired.length; i++) report.fired[i] = report.fired[i] + faults.fired[i];
   return failure;
 }
 

@@ -85,7 +85,7 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     connectTimeoutMs: prng.between(1000, 5000),
     blacklistMs: prng.chance(1, 4) ? prng.skewed(30_000) : prng.between(100, 2000),
     sizeMax: prng.chance(1, 4) ? 400_000 : 80_000,
-    startUs: STARTS_US[prng.below(STARTS_US.length)] as number,
+    startUs: STARTS_US[prng.below(STARTS_US.length)],
     troubleUs: prng.between(20_000, 400_000),
   };
 }

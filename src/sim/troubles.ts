@@ -81,7 +81,7 @@ export class Troubles implements EventSink {
   fire(kind: number, index: number): void {
     if (!this.isOn && kind !== EV_RECOVER) return;
     if (kind === EV_TROUBLE) this.trouble();
-    else if (kind === EV_RECOVER) this.recover(this.host.servers[index] as SimServer);
+    else if (kind === EV_RECOVER) this.recover(this.host.servers[index]);
     else this.descriptorsBack();
   }
 
@@ -97,7 +97,7 @@ export class Troubles implements EventSink {
   private trouble(): void {
     this.next();
     const { faults, host, prng, clock } = this;
-    const server = host.servers[prng.below(host.servers.length)] as SimServer;
+    const server = host.servers[prng.below(host.servers.length)];
     const fault = faults.pick(TROUBLES);
     const { listener } = server;
     if (fault === F_CRASH || fault === F_FLAP) {

@@ -1,7 +1,6 @@
 /**
  * One seed: an engine in a simulated world of clients, servers, faults and clocks, run to its end.
  */
-import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_IP, ENDPOINT_KIND, ENDPOINT_PORT, KIND_IPV4 } from '../base/endpoint.ts';
 import type { Prng } from '../base/prng.ts';
 import type { Turn } from '../loop/loop.ts';
@@ -163,9 +162,9 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
 
   fire(kind: number, a: number, b: number): void {
     if (kind === EV_STEP) {
-      const actor = this.actors[a] as Actor;
+      const actor = this.actors[a];
       if (actor.generation === b) actor.step();
-    } else if (kind === EV_SERVER) this.serverAccepts(this.servers[a] as SimServer);
+    } else if (kind === EV_SERVER) this.serverAccepts(this.servers[a]);
     else if (kind === EV_ARRIVAL) this.arrival();
     else if (kind === EV_TICK) this.tick();
     else if (kind === EV_HEAL_END) this.checkDrained();
@@ -234,7 +233,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
         return;
       }
       sock.tag = next.index;
-      const dialogue = this.dialogues[sock.origin - 1] as Dialogue;
+      const dialogue = this.dialogues[sock.origin - 1];
       dialogue.session = next;
       drawConduct(next.conduct, prng, this.faults, false, dialogue.upTotal + dialogue.downTotal);
       this.openActors++;
@@ -294,7 +293,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   /* ---- what the process under test does ---- */
 
   accepted(sock: Sock): void {
-    const dialogue = this.dialogues[sock.origin - 1] as Dialogue;
+    const dialogue = this.dialogues[sock.origin - 1];
     if (dialogue.isAccepted) violate('accept', `dialogue ${dialogue.id} is accepted twice`);
     dialogue.isAccepted = true;
     dialogue.down = sock;
@@ -303,11 +302,11 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   }
 
   connecting(side: number, sock: Sock, key: number): void {
-    const down = this.loop.descriptors.find(this.tables.sides.fd[side ^ 1] as Fd)?.sock ?? null;
+    const down = this.loop.descriptors.find(this.tables.sides.fd[side ^ 1])?.sock ?? null;
     if ((side & 1) !== 1 || down === null) return violate('pairing', `side ${side} connects without a client`);
     const server = this.servers.find((candidate) => candidate.key === key);
     if (server === undefined) return violate('pairing', `side ${side} connects to ${key}, which is no server`);
-    const dialogue = this.dialogues[down.origin - 1] as Dialogue;
+    const dialogue = this.dialogues[down.origin - 1];
     if (dialogue.up !== null) violate('pairing', `dialogue ${dialogue.id} connects to a second server`);
     if (dialogue.reported > 0) violate('pairing', `dialogue ${dialogue.id} connects again after it was connected`);
     const nowDs = Math.floor(this.clock.nowUs / 100_000);
@@ -323,12 +322,12 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
 
   closing(sock: Sock, how: number): void {
     const dialogue = this.dialogues[sock.origin - 1];
-    if (sock.server !== 0) (this.servers[sock.server - SERVER_ROW_FIRST] as SimServer).inFlight--;
+    if (sock.server !== 0) this.servers[sock.server - SERVER_ROW_FIRST].inFlight--;
     if (dialogue === undefined) return;
     dialogue.keepProgress();
     dialogue.idleUs = this.clock.nowUs - dialogue.progressUs;
     const peer = sock.peer;
-    const actor = peer === null || peer.tag === 0 ? null : (this.actors[peer.tag] as Actor);
+    const actor = peer === null || peer.tag === 0 ? null : this.actors[peer.tag];
     if (actor !== null) noteClose(actor, sock, dialogue.idleUs);
     if (sock.server !== 0) {
       if (sock.isReported) dialogue.reported++;
@@ -443,12 +442,12 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       ['small buffers', loop.memory.held],
       ['big memory in flight', loop.memory.flying],
       ['descriptors', loop.descriptors.count - this.listeners.length],
-      ['connections used', tables.settings.used[0] as number],
+      ['connections used', tables.settings.used[0]],
       ['connections of the worker', lane(tables.gauges.used, WORKER)],
       ['big buffers', lane(tables.gauges.bigBuffers, WORKER)],
       ...this.servers.map((server): [string, number] => [
         `in flight at server ${server.index}`,
-        tables.servers.inFlight[server.row] as number,
+        tables.servers.inFlight[server.row],
       ]),
     ];
     for (const [what, count] of zero) if (count !== 0) violate('leak', `${count} ${what} at the end`);
