@@ -4,10 +4,10 @@ import { expect, test } from 'vitest';
 import { CPU_SHARE_MAX, restingCpuShare } from '../support/oracles.ts';
 import type { Peer } from '../support/peer.ts';
 import { limitThatLeaves } from '../support/process-facts.ts';
-import { onEachLoop } from '../support/rig.ts';
+import { isLong, onEachLoop } from '../support/rig.ts';
 import { echo } from '../support/server.ts';
 
-const LIMITS = [64, 65, 100, 127, 128, 255, 256, 1023, 1024] as const;
+const LIMITS = isLong ? [64, 65, 66, 67, 100, 127, 128, 255, 256, 511, 512, 1023, 1024] : [64, 65, 128, 255, 1024];
 /** Descriptors that are not for connections, at most; what the documentation says of the default. */
 const RESERVE = 64;
 /** Descriptors that are surely enough, and allowed. */

@@ -52,8 +52,11 @@ class Walked {
     }
     if (peer.failure !== '') throw new Error(`failed without reason: ${peer.describe()}`);
     if (end.isPaused) return '';
-    if (peer.received < other.peer.asked) return `bytes are missing: ${peer.describe()}`;
-    return other.hasEnded && peer.ending === '' ? `the end is missing: ${peer.describe()}` : '';
+    if (peer.received < other.peer.asked)
+      return `bytes are missing: ${peer.describe()}; beside it ${other.peer.describe()}`;
+    return other.hasEnded && peer.ending === ''
+      ? `the end is missing: ${peer.describe()}; beside it ${other.peer.describe()}`
+      : '';
   }
 
   /** The other end has reset: this one must hear it, as an error, unless its incoming stream was complete before. */
