@@ -65,6 +65,34 @@ onEachLoop('T5: paused readers', {}, (rig) => {
     },
   );
 
+  test('T5: readers that pause for seconds, after one end, the other or neither has ended its stream, get every byte and the end', async () => {
+    const pairs = await rig.pairs(60, TINY);
+    const big = pairs.map((_, i) => (i < 30 ? 2 * MIB : 100_000 + i * 1000));
+    pairs.forEach(({ client, server }, i) => {
+      client.pause();
+      if (i % 3 === 0) client.end();
+      server.send(big[i]);
+      if (i % 2 === 0) server.end();
+    });
+    await rig.pass(2500);
+    for (const { client } of pairs) client.resume();
+    const isRead = ({ client }: Pair, i: number): boolean => client.received === big[i];
+    const late = (): string =>
+      pairs
+        .filter((pair, i) => !isRead(pair, i))
+        .map(({ client }) => client.describe())
+        .join('\n');
+    await rig.until(() => pairs.every(isRead), late, 15_000);
+    for (const { client, server } of pairs) {
+      client.end();
+      server.end();
+    }
+    await rig.until(() => pairs.every(({ client, server }) => client.ending !== '' && server.ending !== ''), late);
+    expect(new Set(pairs.map(({ client, server }) => `${client.ending} ${server.ending}`))).toEqual(
+      new Set(['end end']),
+    );
+  });
+
   test('T5: a reader that stops and goes on a hundred times gets every byte', async () => {
     const { client, server } = await rig.pair(SMALL_WINDOW);
     server.send(FIFTY);
