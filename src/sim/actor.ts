@@ -24,6 +24,7 @@ import type { SimNet } from './net.ts';
 import { HEAD_SIZE, patternAt, patternBytes, patternStart, readHead, RUN_MAX, writeHead } from './pattern.ts';
 import type { SimServer } from './server.ts';
 import { SOCK_CONNECTING, SOCK_OPEN, type Sock, type SockOwner } from './sock.ts';
+import type { Tuning } from './tuning.ts';
 import { violate } from './violation.ts';
 
 const F_RESET_BEFORE_ACCEPT = faultIndex('client.reset-before-accept');
@@ -56,6 +57,9 @@ export interface CloseFacts {
   wasReported: boolean;
   /** How long nothing had moved on either side of the dialogue. */
   idleUs: number;
+  /** The deadlines that may have ended the dialogue, ms; 0 for none. */
+  idleLowMs: number;
+  halfClosedLowMs: number;
 }
 
 const head = Buffer.alloc(HEAD_SIZE);
@@ -81,10 +85,19 @@ export class Actor implements SockOwner {
   isAborted = false;
   hasEof = false;
   hasReset = false;
+  /** When it ended its writing direction and stayed; 0 before. */
+  endedUs = 0;
   /** When it left; 0 while it is there. */
   goneUs = 0;
   /** What was true of the socket that stood against it when the process under test closed that socket. */
-  readonly facts: CloseFacts = { isClosed: false, hadEnd: false, wasReported: false, idleUs: 0 };
+  readonly facts: CloseFacts = {
+    isClosed: false,
+    hadEnd: false,
+    wasReported: false,
+    idleUs: 0,
+    idleLowMs: 0,
+    halfClosedLowMs: 0,
+  };
   private readonly host: ActorHost;
   private start = 0;
   private otherStart = 0;
@@ -337,6 +350,7 @@ export class Actor implements SockOwner {
       return;
     }
     this.isFinSent = true;
+    this.endedUs = host.clock.nowUs;
     if (conduct.isResetAfterFin) this.wake(host.prng.skewed(5000));
   }
 
@@ -365,6 +379,17 @@ export class Actor implements SockOwner {
     if (this.isScheduled && delayUs > 0) return;
     this.isScheduled = true;
     this.host.clock.after(delayUs, this.host.stepSink, 0, this.index, this.generation);
+  }
+
+  /** The process under test closes `sock`, which stands against this end: keeps what is true of it now. */
+  noteClose(sock: Sock, idleUs: number, tuning: Tuning, nowUs: number): void {
+    const { facts } = this;
+    facts.isClosed = true;
+    facts.hadEnd = sock.isFinArrived;
+    facts.wasReported = sock.isReported;
+    facts.idleUs = idleUs;
+    facts.idleLowMs = tuning.idleLowMs(nowUs);
+    facts.halfClosedLowMs = tuning.halfClosedLowMs(nowUs);
   }
 
   /** One line for people: who it is and how far it came. */

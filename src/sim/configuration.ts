@@ -1,9 +1,11 @@
 /** The tables of a simulated process, as control would have set them up, and changes to them. */
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
+import type { Prng } from '../base/prng.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
-import { FARM_F_ROUND_ROBIN } from '../table/schema.ts';
-import { createTables, openTables, type Tables } from '../table/tables.ts';
+import { FARM_F_ROUND_ROBIN, FARM_F_STUBBORN } from '../table/schema.ts';
+import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import type { SeedSettings } from './settings.ts';
+import { Tuning } from './tuning.ts';
 
 /** Rows of servers are 1 .. n; row 0 is "none". */
 export const SERVER_ROW_FIRST = 1;
@@ -20,31 +22,32 @@ export function isUnixServer(index: number): boolean {
   return index % 3 === 2;
 }
 
+/** Servers in all: the farm's own, and the emergency server behind them. */
+export function serverCount(settings: SeedSettings): number {
+  return settings.servers + (settings.hasEmergency ? 1 : 0);
+}
+
 /** Makes tables with one farm, its servers and listeners, and publishes them. */
 export function configure(settings: SeedSettings, listenerFds: readonly number[]): Tables {
   const tables = openTables(createTables());
   const draft = beginPublish(tables, {
     farms: 1,
-    servers: SERVER_ROW_FIRST + settings.servers,
+    servers: SERVER_ROW_FIRST + serverCount(settings),
     listeners: listenerFds.length,
     settings: 1,
   });
   if (draft === undefined) throw new Error('the first publish is not held up');
-  draft.farms.flags[0] = FARM_F_ROUND_ROBIN;
+  draft.farms.flags[0] = FARM_F_ROUND_ROBIN | (settings.isStubborn ? FARM_F_STUBBORN : 0);
   draft.farms.serverFirst[0] = SERVER_ROW_FIRST;
   draft.farms.serverCount[0] = settings.servers;
-  draft.farms.blacklistMs[0] = settings.blacklistMs;
-  draft.farms.connectTimeoutMs[0] = settings.connectTimeoutMs;
-  draft.farms.idleTimeoutMs[0] = settings.idleTimeoutMs;
-  draft.farms.halfClosedTimeoutMs[0] = settings.halfClosedTimeoutMs;
-  for (let i = 0; i < settings.servers; i++) writeServer(draft.servers.endpoint, i);
+  if (settings.hasEmergency) draft.farms.emergencyServer[0] = SERVER_ROW_FIRST + settings.servers;
+  draft.farms.fastclose[0] = settings.fastclose;
+  writeTuning(draft, new Tuning(settings), serverCount(settings));
+  for (let i = 0; i < serverCount(settings); i++) writeServer(draft.servers.endpoint, i);
   for (const [index, fd] of listenerFds.entries()) {
     draft.listeners.fd[index] = fd;
     draft.listeners.farm[index] = 0;
   }
-  draft.settings.connMax[0] = settings.connMax;
-  draft.settings.pendingMax[0] = settings.pendingMax;
-  draft.settings.acceptBatch[0] = settings.acceptBatch;
   draft.settings.listenerCount[0] = listenerFds.length;
   draft.settings.tcpNoDelay[0] = 1;
   draft.settings.descriptorMax[0] = settings.descriptorMax;
@@ -70,6 +73,33 @@ export function publishServer(tables: Tables, index: number, isConfigured: boole
   const at = (SERVER_ROW_FIRST + index) * ENDPOINT_SIZE;
   if (isConfigured) writeServer(draft.servers.endpoint, index);
   else draft.servers.endpoint.fill(0, at, at + ENDPOINT_SIZE);
+  commitPublish(tables);
+  return true;
+}
+
+function writeTuning(draft: ConfigBank, tuning: Tuning, servers: number): void {
+  draft.farms.blacklistMs[0] = tuning.blacklistMs;
+  draft.farms.connectTimeoutMs[0] = tuning.connectTimeoutMs;
+  draft.farms.idleTimeoutMs[0] = tuning.idleTimeoutMs;
+  draft.farms.halfClosedTimeoutMs[0] = tuning.halfClosedTimeoutMs;
+  draft.settings.connMax[0] = tuning.connMax;
+  draft.settings.pendingMax[0] = tuning.pendingMax;
+  draft.settings.acceptBatch[0] = tuning.acceptBatch;
+  for (let i = 0; i < servers; i++) draft.servers.max[SERVER_ROW_FIRST + i] = tuning.serverMax[i];
+}
+
+/** Publishes other deadlines and limits. @returns false, with nothing drawn, when the worker has not yet moved on. */
+export function publishTuning(
+  tables: Tables,
+  tuning: Tuning,
+  settings: SeedSettings,
+  prng: Prng,
+  nowUs: number,
+): boolean {
+  const draft = beginPublish(tables, {});
+  if (draft === undefined) return false;
+  tuning.redraw(prng, settings, nowUs);
+  writeTuning(draft, tuning, serverCount(settings));
   commitPublish(tables);
   return true;
 }

@@ -56,6 +56,8 @@ export class Dialogue {
   /** Server ends of which the process under test was told that they are connected. */
   reported = 0;
   isAccepted = false;
+  /** Connects that were begun for it. */
+  tries = 0;
   /** The sockets of the process under test, while they are open. */
   down: Sock | null = null;
   up: Sock | null = null;

@@ -54,8 +54,13 @@ export const FAULT_NAMES = [
   'server.crash',
   'server.flap',
   'server.unaccepting',
+  'server.full',
+  'server.emergency',
   // The world.
   'world.publish',
+  'world.retune',
+  'world.table-full',
+  'world.fastclose',
   'world.server-removed',
   'world.server-added',
   'world.emfile-episode',

@@ -5,6 +5,15 @@ import { violate } from './violation.ts';
 
 export class SideLedger {
   accepted = 0;
+  /** Connects that were reported as a success. */
+  reported = 0;
+  /** Server ends that heard from the process under test. */
+  served = 0;
+  /** Connects begun for a client that had a connect before. */
+  retried = 0;
+  /** Clients reset without ever having had a server: all, and those of which nothing else can be the reason. */
+  unservedHigh = 0;
+  unservedLow = 0;
   clientSent = 0;
   clientReceived = 0;
   serverSent = 0;
@@ -15,8 +24,17 @@ export class SideLedger {
     if (counted > open) violate('descriptors', `${open} descriptors are open, the worker says ${counted}`);
   }
 
+  /** @param isAmple never a lack of descriptors, which makes clients wait and then begin anew. */
+  private compareConnects(tables: Tables, worker: number, isAmple: boolean): void {
+    const { connected, failedOver, unserved } = tables.counters;
+    within('connected', lane(connected, worker), this.served, this.reported);
+    within('failedOver', lane(failedOver, worker), isAmple ? this.retried : 0, this.retried);
+    within('unserved', lane(unserved, worker), this.unservedLow, this.unservedHigh);
+  }
+
   /** At the end of a run. Bytes thrown away by resets make the difference between the two ends of a direction. */
-  compare(tables: Tables, worker: number): void {
+  compare(tables: Tables, worker: number, isAmple: boolean): void {
+    this.compareConnects(tables, worker, isAmple);
     const { counters } = tables;
     const accepted = lane(counters.accepted, worker);
     if (accepted !== this.accepted)

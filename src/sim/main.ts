@@ -40,7 +40,17 @@ function parse(words: readonly string[]): Arguments {
   return parsed;
 }
 
+/** Whoever reads the report may have seen enough, as `head` has. */
+function leaveWhenUnread(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}
+
 function main(): void {
+  leaveWhenUnread(process.stdout);
+  leaveWhenUnread(process.stderr);
   const args = parse(process.argv.slice(2));
   const report = newReport();
   const options = { connections: args.connections, isTraced: args.isVerbose };

@@ -275,6 +275,7 @@ export class SimNet implements EventSink {
     sock.progressUs = this.clock.nowUs;
     other.peer = sock;
     sock.peer = other;
+    other.serial = ++listener.established;
     listener.queue.push(other);
     listener.owner?.listenerChanged(listener);
   }

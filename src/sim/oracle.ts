@@ -4,13 +4,18 @@
  * The rules speak of what the actors did and saw, never of how the engine works. `CloseFacts` are noted the moment
  * the process under test closes a socket, because later nobody remembers.
  */
+import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
 import type { Actor } from './actor.ts';
 import type { Dialogue } from './dialogue.ts';
+import { faultIndex, type Faults } from './faults.ts';
 import type { SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
+import type { Tuning } from './tuning.ts';
 import { violate } from './violation.ts';
 
-/** A side whose other side is gone may be cut off when it takes nothing for this long. */
+const F_FASTCLOSE = faultIndex('world.fastclose');
+
+/** A side whose other side is gone may be cut off when it takes nothing for this long, if not earlier. */
 const DRAIN_US = 10_000_000;
 /** Progress is looked at this often, so a deadline may count from that much earlier. */
 const COARSE_US = 600_000;
@@ -21,14 +26,21 @@ const LATE_US = 1_000_000 + 500_000;
 export interface Scene {
   readonly settings: SeedSettings;
   readonly servers: readonly SimServer[];
+  readonly tuning: Tuning;
+  readonly faults: Faults;
   readonly isStopping: boolean;
   /** When a descriptor was last refused. */
   readonly shortageUs: number;
 }
 
 /** An actor has read a clean end: the other speaker must have ended in order, and every byte must be here. */
-export function judgeEof(actor: Actor): void {
+export function judgeEof(actor: Actor, scene: Scene): void {
   const other = otherEnd(actor);
+  // Its own end has ended all, as the farm wants it.
+  if (isFastclosedBy(actor, scene.settings)) {
+    if (other?.isFinSent !== true) scene.faults.note(F_FASTCLOSE);
+    return;
+  }
   if (other === null) {
     violate('clean-end', `${actor.describe()} reads a clean end, but nobody has served it`);
     return;
@@ -49,14 +61,14 @@ export function judgeReset(actor: Actor, scene: Scene): void {
   const dialogue = actor.dialogue as Dialogue;
   const other = otherEnd(actor);
   if (!actor.facts.isClosed) violate('reset', `${actor.describe()} is reset though its socket was not closed`);
-  if (isExpired(actor, other, scene.settings)) return;
+  if (isFastclosedBy(actor, scene.settings) || isExpired(actor, other, scene.settings)) return;
   if (actor.isClient && dialogue.reported === 0) return judgeUnserved(actor, dialogue, scene);
   // Connected, but the server died before it took the connection from its backlog.
   if (other === null) return;
   // The connect was given up, or its success came too late.
   if (!actor.isClient && !actor.facts.wasReported) return;
   const isOverrun = !other.isOpen && actor.sent > other.received;
-  if (!other.isAborted && !isOverrun)
+  if (!other.isAborted && !isOverrun && !isFastclosedBy(other, scene.settings))
     violate(
       'reset',
       `${actor.describe()} is reset after ${Math.round(actor.facts.idleUs / 1000)} ms without progress, but the ${other.describe()} is well`,
@@ -74,41 +86,65 @@ function judgeUnserved(client: Actor, dialogue: Dialogue, scene: Scene): void {
   if (scene.shortageUs >= dialogue.connectUs) return;
   // A server that resets what it has just accepted may do so before the connect is reported: then it failed.
   if (dialogue.session?.isAborted === true) return;
-  for (const server of scene.servers) {
-    if (server.goodSinceUs < dialogue.connectUs)
-      violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
+  const wasWell = (server: SimServer): boolean => server.goodSinceUs < dialogue.connectUs;
+  if (scene.settings.isStubborn) {
+    if (scene.servers.every((server) => server.isEmergency || wasWell(server)))
+      violate('unserved', `${client.describe()} is not served though all servers were well`);
+    return;
   }
+  const server = scene.servers.find(wasWell);
+  if (server !== undefined)
+    violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
+}
+
+/** The emergency server is for clients whom no other server takes. */
+export function judgeEmergency(dialogue: Dialogue, scene: Scene): void {
+  if (scene.shortageUs >= dialogue.connectUs || dialogue.session?.isAborted === true) return;
+  const server = scene.servers.find(({ isEmergency, goodSinceUs }) => !isEmergency && goodSinceUs < dialogue.connectUs);
+  if (server !== undefined)
+    violate('emergency', `dialogue ${dialogue.id} goes to the emergency server though server ${server.index} was well`);
+}
+
+/** Whether the actor's end of stream may end the whole connection. */
+function isFastclosedBy(actor: Actor, settings: SeedSettings): boolean {
+  return actor.isFinSent && (settings.fastclose & (actor.isClient ? FASTCLOSE_DOWN : FASTCLOSE_UP)) !== 0;
 }
 
 /** Whether a deadline explains that the dialogue was ended. */
 function isExpired(actor: Actor, other: Actor | null, settings: SeedSettings): boolean {
-  const { idleUs } = actor.facts;
+  const { idleUs, idleLowMs, halfClosedLowMs } = actor.facts;
   const hasEnd = actor.isFinSent || (other !== null && other.isFinSent);
-  const isOneGone = actor.isAborted || (other !== null && !other.isOpen);
-  if (settings.idleTimeoutMs > 0 && idleUs >= settings.idleTimeoutMs * 1000 - COARSE_US) return true;
-  if (hasEnd && settings.halfClosedTimeoutMs > 0 && idleUs >= settings.halfClosedTimeoutMs * 1000 - COARSE_US)
-    return true;
+  const isOneGone = actor.isAborted || (other !== null && (!other.isOpen || isFastclosedBy(other, settings)));
+  if (idleLowMs > 0 && idleUs >= idleLowMs * 1000 - COARSE_US) return true;
+  if (hasEnd && halfClosedLowMs > 0 && idleUs >= halfClosedLowMs * 1000 - COARSE_US) return true;
   return isOneGone && idleUs >= DRAIN_US - COARSE_US;
 }
 
 /** Everything that stalls is ended in time when there is a deadline. */
-export function judgeDeadlines(dialogues: Iterable<Dialogue>, nowUs: number, settings: SeedSettings): void {
-  if (settings.idleTimeoutMs === 0) return;
-  const limitUs = Math.max(settings.idleTimeoutMs, settings.halfClosedTimeoutMs) * 1000 + LATE_US;
+export function judgeDeadlines(dialogues: Iterable<Dialogue>, nowUs: number, { tuning, settings }: Scene): void {
+  if (tuning.idleTimeoutMs === 0) return;
+  const limitUs = Math.max(tuning.idleTimeoutMs, tuning.halfClosedTimeoutMs) * 1000 + LATE_US;
   for (const dialogue of dialogues) {
     const { up } = dialogue;
     if (up === null || !up.isReported) continue;
-    const idleUs = nowUs - dialogue.progressUs;
-    if (idleUs <= limitUs) continue;
     // When one end is gone the other is given its own time to take what was meant for it.
-    const goneUs = Math.max(dialogue.client?.goneUs ?? 0, dialogue.session?.goneUs ?? 0);
-    const isDrained = goneUs > 0 && nowUs - Math.max(goneUs, dialogue.progressUs) <= DRAIN_US + 2 * LATE_US;
-    if (!isDrained)
+    const sinceUs = Math.max(dialogue.progressUs, tuning.changedUs, drainUs(dialogue, settings));
+    if (nowUs - sinceUs > limitUs)
       violate(
         'deadline',
-        `dialogue ${dialogue.id} stands though nothing has moved for ${Math.round(idleUs / 1000)} ms`,
+        `dialogue ${dialogue.id} stands though nothing has moved for ${Math.round((nowUs - sinceUs) / 1000)} ms`,
       );
   }
+}
+
+/** When one end of the dialogue left, or ended in a way that ends all; 0 when none has. */
+function drainUs({ client, session }: Dialogue, settings: SeedSettings): number {
+  let last = 0;
+  for (const actor of [client, session]) {
+    if (actor === null) continue;
+    last = Math.max(last, actor.goneUs, isFastclosedBy(actor, settings) ? actor.endedUs : 0);
+  }
+  return last;
 }
 
 /** The other end of the dialogue: for a client the session that serves it. */

@@ -1,5 +1,6 @@
 /** What one seed is made of: every size, limit, rate and weight, drawn so that seeds differ wildly. */
 import type { Prng } from '../base/prng.ts';
+import { drawHalfClosedTimeout, drawIdleTimeout, drawServerMax } from './tuning.ts';
 
 export interface SeedSettings {
   /** Clients in all. */
@@ -13,6 +14,15 @@ export interface SeedSettings {
   acceptBatch: number;
   listeners: number;
   servers: number;
+  /** One more server, for when all others fail. */
+  hasEmergency: boolean;
+  /** Nobody is tried after the first choice. */
+  isStubborn: boolean;
+  /** FASTCLOSE_* */
+  fastclose: number;
+  /** Servers may have limits; places at each one, the emergency server last, 0 for no limit. */
+  hasLimits: boolean;
+  serverMax: readonly number[];
   /** Small buffers and big memory. */
   smallSize: number;
   smallCount: number;
@@ -61,6 +71,8 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
   const descriptorMax = prng.chance(1, 4) ? prng.between(8, 40) : 1000;
   // With less room than listeners, one that is idle keeps the room from another that is not.
   const room = Math.min(connMax, pendingMax, descriptorMax >> 1);
+  const servers = prng.between(1, 6);
+  const hasLimits = prng.chance(1, 4);
   return {
     connections,
     clientsMax,
@@ -69,7 +81,12 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     pendingMax,
     acceptBatch: prng.between(1, 20),
     listeners: Math.min(prng.between(1, 3), room),
-    servers: prng.between(1, 6),
+    servers,
+    hasEmergency: prng.chance(1, 3),
+    isStubborn: prng.chance(1, 6),
+    fastclose: prng.chance(2, 3) ? 0 : prng.between(1, 3),
+    hasLimits,
+    serverMax: Array.from({ length: servers + 1 }, () => (hasLimits ? drawServerMax(prng) : 0)),
     smallSize: 16_384,
     // Tight: fewer buffers than directions, but never so few that a held one waits for a free one.
     smallCount: isTight ? connMax * 2 + prng.between(1, 4) : slotCount * 4,
@@ -80,8 +97,8 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     ringSize: 2 ** ringBits,
     bufferLow: prng.between(64, 2 ** (ringBits - 1)),
     arrivalUs: prng.chance(1, 8) ? prng.skewed(100_000) + 1 : prng.skewed(2000) + 1,
-    idleTimeoutMs: prng.chance(1, 2) ? 0 : prng.between(500, 8000),
-    halfClosedTimeoutMs: prng.chance(2, 3) ? 0 : prng.between(500, 8000),
+    idleTimeoutMs: drawIdleTimeout(prng),
+    halfClosedTimeoutMs: drawHalfClosedTimeout(prng),
     connectTimeoutMs: prng.between(1000, 5000),
     blacklistMs: prng.chance(1, 4) ? prng.skewed(30_000) : prng.between(100, 2000),
     sizeMax: prng.chance(1, 4) ? 400_000 : 80_000,

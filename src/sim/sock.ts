@@ -53,6 +53,8 @@ export class Sock {
   target = 0;
   /** Serial number of the client connection that it serves, 0 none; an accepted end inherits it. For the oracles. */
   origin = 0;
+  /** An accepted end: the how-manieth of its listener. For the oracles. */
+  serial = 0;
   /** Row of the server that it connects to, for an upstream end of the process under test. For the oracles. */
   server = 0;
   /** The process under test was told that its connect succeeded. For the oracles. */
@@ -88,6 +90,7 @@ export class Sock {
     this.target = 0;
     this.origin = 0;
     this.server = 0;
+    this.serial = 0;
     this.isReported = false;
     this.progressUs = 0;
     this.isInner = false;
@@ -102,6 +105,8 @@ export class SimListener {
   tag = 0;
   /** Established connections that wait, first come first. */
   readonly queue: Sock[] = [];
+  /** Connections that ever stood in the queue. */
+  established = 0;
   /** Swallows every SYN. */
   isBlackHole = false;
   /** Added to the time a connect takes. */

@@ -2,11 +2,13 @@
 import type { Prng } from '../base/prng.ts';
 import type { Tables } from '../table/tables.ts';
 import type { EventSink, SimClock } from './clock.ts';
-import { publishSame, publishServer } from './configuration.ts';
+import { publishSame, publishServer, publishTuning } from './configuration.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SimLoop } from './loop.ts';
+import type { SeedSettings } from './settings.ts';
 import type { SimListener } from './sock.ts';
 import type { SimServer } from './server.ts';
+import type { Tuning } from './tuning.ts';
 
 const EV_TROUBLE = 0;
 const EV_RECOVER = 1;
@@ -18,6 +20,7 @@ const F_BLACK_HOLE = faultIndex('net.black-hole');
 const F_SLOW_CONNECT = faultIndex('net.slow-connect');
 const F_UNACCEPTING = faultIndex('server.unaccepting');
 const F_PUBLISH = faultIndex('world.publish');
+const F_RETUNE = faultIndex('world.retune');
 const F_REMOVED = faultIndex('world.server-removed');
 const F_ADDED = faultIndex('world.server-added');
 const F_EMFILE = faultIndex('world.emfile-episode');
@@ -30,6 +33,7 @@ const TROUBLES: readonly number[] = [
   F_SLOW_CONNECT,
   F_UNACCEPTING,
   F_PUBLISH,
+  F_RETUNE,
   F_REMOVED,
   F_ADDED,
   F_EMFILE,
@@ -41,6 +45,8 @@ export interface TroubleHost {
   readonly servers: readonly SimServer[];
   readonly loop: SimLoop;
   readonly tables: Tables;
+  readonly settings: SeedSettings;
+  readonly tuning: Tuning;
   shortageUs: number;
 }
 
@@ -117,6 +123,8 @@ export class Troubles implements EventSink {
       this.recoverIn(server, prng.between(100_000, 10_000_000));
     } else if (fault === F_PUBLISH) {
       if (publishSame(host.tables)) faults.note(fault);
+    } else if (fault === F_RETUNE) {
+      if (publishTuning(host.tables, host.tuning, host.settings, prng, clock.nowUs)) faults.note(fault);
     } else if (fault === F_REMOVED || fault === F_ADDED) {
       const isAdded = !server.isConfigured;
       if (this.configure(server, isAdded)) faults.note(isAdded ? F_ADDED : F_REMOVED);

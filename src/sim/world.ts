@@ -9,18 +9,20 @@ import { blacklistedUntil, requestStop, STOP_ABORT, STOP_ORDERLY } from '../tabl
 import type { Tables } from '../table/tables.ts';
 import { Actor, type ActorHost } from './actor.ts';
 import { SimClock, type EventSink } from './clock.ts';
-import { configure, isUnixServer, SERVER_ROW_FIRST, serverKey, WORKER } from './configuration.ts';
+import { configure, isUnixServer, SERVER_ROW_FIRST, serverCount, serverKey, WORKER } from './configuration.ts';
 import { Dialogue, drawConduct, drawDialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
-import { SimLoop, type LoopObserver } from './loop.ts';
+import { SimLoop } from './loop.ts';
 import { SimNet } from './net.ts';
-import { judgeDeadlines, judgeEof, judgeReset, type Scene } from './oracle.ts';
+import { Observer, type ObserverHost } from './observer.ts';
+import { judgeDeadlines, judgeEof, judgeReset } from './oracle.ts';
 import { EV_SERVER, SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
 import type { SimListener, Sock } from './sock.ts';
 import { SideLedger } from './ledger.ts';
 import { Trace } from './trace.ts';
 import { Troubles } from './troubles.ts';
+import { Tuning } from './tuning.ts';
 import { violate } from './violation.ts';
 
 const EV_STEP = 0;
@@ -40,6 +42,7 @@ const TURNS_PER_CONNECTION = 4000;
 
 const F_STOP_ORDERLY = faultIndex('world.stop-orderly');
 const F_STOP_ABORT = faultIndex('world.stop-abort');
+const F_TABLE_FULL = faultIndex('world.table-full');
 const F_CLOCK_JUMP = faultIndex('world.clock-jump');
 
 /** What a run must be able to do with whatever it drives; the engine, or a relay of a test. */
@@ -60,7 +63,7 @@ export interface RunTotals {
   sizeCount: number;
 }
 
-export class World implements EventSink, ActorHost, LoopObserver, Scene {
+export class World implements EventSink, ActorHost, ObserverHost {
   readonly clock: SimClock;
   readonly net: SimNet;
   readonly prng: Prng;
@@ -68,6 +71,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   readonly settings: SeedSettings;
   readonly loop: SimLoop;
   readonly tables: Tables;
+  readonly tuning: Tuning;
   readonly servers: SimServer[] = [];
   readonly stepSink: number;
   readonly trace: Trace;
@@ -79,8 +83,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   private readonly troubles: Troubles;
   private readonly actors: Actor[] = [];
   private readonly dialogues: Dialogue[] = [];
-  /** Dialogues whose client the engine has accepted and not closed. */
-  private readonly live = new Set<Dialogue>();
+  private readonly observer: Observer;
   private begun = 0;
   /** When a client last began. */
   private begunUs = 0;
@@ -94,6 +97,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
 
   constructor(settings: SeedSettings, faults: Faults, prng: Prng, make: DrivenFactory) {
     this.settings = settings;
+    this.tuning = new Tuning(settings);
     this.prng = prng;
     this.faults = faults;
     this.clock = new SimClock(settings.startUs);
@@ -107,7 +111,8 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       sidesMax,
       listenersMax: settings.listeners,
     });
-    this.loop.observer = this;
+    this.observer = new Observer(this);
+    this.loop.observer = this.observer;
     this.loop.beforeTurn = () => this.checkTurn();
     for (let i = 0; i < settings.listeners; i++)
       this.listeners.push(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null));
@@ -115,7 +120,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       settings,
       this.listeners.map((listener) => this.loop.adoptListener(listener)),
     );
-    for (let i = 0; i < settings.servers; i++) {
+    for (let i = 0; i < serverCount(settings); i++) {
       const server = new SimServer(
         i,
         SERVER_ROW_FIRST + i,
@@ -125,6 +130,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
         this.net,
         this.stepSink,
       );
+      server.isEmergency = i === settings.servers;
       server.start(BACKLOG);
       this.servers.push(server);
     }
@@ -242,7 +248,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       this.serverIds += 2;
       next.begin(false, 0x8000_0000 + this.serverIds, dialogue, sock);
       // The process under test may have left before the server looked into its backlog.
-      if (sock.peer?.isClosed === true) noteClose(next, sock.peer, dialogue.idleUs);
+      if (sock.peer?.isClosed === true) next.noteClose(sock.peer, dialogue.idleUs, this.tuning, this.clock.nowUs);
       if (next.conduct.isHalfCloser && prng.chance(1, 2)) next.limit = prng.below(dialogue.downTotal + 1);
     }
   }
@@ -251,7 +257,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
 
   sawEof(actor: Actor): void {
     if (this.trace.isOn) this.trace.add(`${actor.describe()} reads the end`);
-    judgeEof(actor);
+    judgeEof(actor, this);
   }
 
   sawReset(actor: Actor): void {
@@ -285,61 +291,19 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       this.ledger.clientReceived += actor.received;
     } else {
       actor.server?.sessions.delete(actor);
+      if (actor.received > 0) this.ledger.served++;
       this.ledger.serverSent += actor.sent;
       this.ledger.serverReceived += actor.received;
     }
   }
 
-  /* ---- what the process under test does ---- */
-
-  accepted(sock: Sock): void {
-    const dialogue = this.dialogues[sock.origin - 1];
-    if (dialogue.isAccepted) violate('accept', `dialogue ${dialogue.id} is accepted twice`);
-    dialogue.isAccepted = true;
-    dialogue.down = sock;
-    this.live.add(dialogue);
-    this.ledger.accepted++;
+  dialogueOf(sock: Sock): Dialogue | undefined {
+    return this.dialogues[sock.origin - 1];
   }
 
-  connecting(side: number, sock: Sock, key: number): void {
-    const down = this.loop.descriptors.find(this.tables.sides.fd[side ^ 1])?.sock ?? null;
-    if ((side & 1) !== 1 || down === null) return violate('pairing', `side ${side} connects without a client`);
-    const server = this.servers.find((candidate) => candidate.key === key);
-    if (server === undefined) return violate('pairing', `side ${side} connects to ${key}, which is no server`);
-    const dialogue = this.dialogues[down.origin - 1];
-    if (dialogue.up !== null) violate('pairing', `dialogue ${dialogue.id} connects to a second server`);
-    if (dialogue.reported > 0) violate('pairing', `dialogue ${dialogue.id} connects again after it was connected`);
-    const nowDs = Math.floor(this.clock.nowUs / 100_000);
-    if (blacklistedUntil(this.tables, server.row) > nowDs)
-      violate('blacklist', `dialogue ${dialogue.id} connects to server ${server.index}, which is blacklisted`);
-    dialogue.up = sock;
-    sock.origin = down.origin;
-    sock.server = server.row;
-    server.inFlight++;
-    if (this.trace.isOn)
-      this.trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
-  }
-
-  closing(sock: Sock, how: number): void {
-    const dialogue = this.dialogues[sock.origin - 1];
-    if (sock.server !== 0) this.servers[sock.server - SERVER_ROW_FIRST].inFlight--;
-    if (dialogue === undefined) return;
-    dialogue.keepProgress();
-    dialogue.idleUs = this.clock.nowUs - dialogue.progressUs;
-    const peer = sock.peer;
-    const actor = peer === null || peer.tag === 0 ? null : this.actors[peer.tag];
-    if (actor !== null) noteClose(actor, sock, dialogue.idleUs);
-    if (sock.server !== 0) {
-      if (sock.isReported) dialogue.reported++;
-      dialogue.up = null;
-    } else {
-      dialogue.down = null;
-      this.live.delete(dialogue);
-    }
-    if (this.trace.isOn)
-      this.trace.add(
-        `dialogue ${dialogue.id}: ${sock.server === 0 ? 'client' : 'server'} side is closed${how === 0 ? '' : ' by abort'}`,
-      );
+  actorOf(sock: Sock): Actor | null {
+    const { peer } = sock;
+    return peer === null || peer.tag === 0 ? null : this.actors[peer.tag];
   }
 
   /* ---- time and checks ---- */
@@ -348,7 +312,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
     this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
     // When everybody who is let in has gone silent, no deadline ends that: somebody must speak again.
     if (this.clock.nowUs - this.begunUs > SILENCE_US) this.wakeSilent();
-    judgeDeadlines(this.live, this.clock.nowUs, this.settings);
+    judgeDeadlines(this.observer.live, this.clock.nowUs, this);
     for (const stop of [F_STOP_ORDERLY, F_STOP_ABORT]) {
       if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop))
         this.stop(stop === F_STOP_ABORT);
@@ -381,7 +345,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
   }
 
   private checkDrained(): void {
-    if (this.openActors === 0 && this.live.size === 0) {
+    if (this.openActors === 0 && this.observer.live.size === 0) {
       this.stop(false);
       return;
     }
@@ -389,7 +353,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       const stuck = this.actors.find((actor) => actor.isOpen)?.describe() ?? 'a connection without actors';
       violate(
         'liveness',
-        `${this.openActors} actors and ${this.live.size} connections stand long after all was healed; first: ${stuck}`,
+        `${this.openActors} actors and ${this.observer.live.size} connections stand long after all was healed; first: ${stuck}`,
       );
     }
     this.clock.after(10_000, this.stepSink, EV_HEAL_END, 0, 0);
@@ -406,6 +370,7 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       }
       if (blacklistedUntil(tables, server.row) !== 0 && server.goodSinceUs < Infinity) server.goodSinceUs = clock.nowUs;
     }
+    this.observer.lookForFull();
     if ((loop.turns & 7) === 0) this.checkTables();
     if (loop.turns > settings.connections * TURNS_PER_CONNECTION + 1_000_000) violate('spin', `${loop.turns} turns`);
   }
@@ -451,17 +416,11 @@ export class World implements EventSink, ActorHost, LoopObserver, Scene {
       ]),
     ];
     for (const [what, count] of zero) if (count !== 0) violate('leak', `${count} ${what} at the end`);
-    this.ledger.compare(tables, WORKER);
+    this.ledger.compare(tables, WORKER, this.shortageUs < 0);
+    const { counters } = tables;
+    for (let i = lane(counters.pausedFull, WORKER) + lane(counters.pausedPending, WORKER); i > 0; i--)
+      this.faults.note(F_TABLE_FULL);
   }
-}
-
-/** Keeps for the oracles what is true of the socket that stands against an actor's, now that it is closed. */
-function noteClose(actor: Actor, sock: Sock, idleUs: number): void {
-  const { facts } = actor;
-  facts.isClosed = true;
-  facts.hadEnd = sock.isFinArrived;
-  facts.wasReported = sock.isReported;
-  facts.idleUs = idleUs;
 }
 
 function writeAddress(address: Uint8Array, id: number): void {

@@ -1,0 +1,165 @@
+/**
+ * Watches what the process under test does to its sockets: who is accepted, who is connected to whom, what is closed.
+ */
+import { CLOSE_ABORT } from '../loop/loop.ts';
+import { blacklistedUntil } from '../table/shared.ts';
+import type { Tables } from '../table/tables.ts';
+import type { Actor } from './actor.ts';
+import type { SimClock } from './clock.ts';
+import { SERVER_ROW_FIRST } from './configuration.ts';
+import type { Dialogue } from './dialogue.ts';
+import { faultIndex, type Faults } from './faults.ts';
+import type { SideLedger } from './ledger.ts';
+import type { LoopObserver, SimLoop } from './loop.ts';
+import { judgeEmergency, type Scene } from './oracle.ts';
+import type { SimServer } from './server.ts';
+import type { Sock } from './sock.ts';
+import type { Trace } from './trace.ts';
+import { violate } from './violation.ts';
+
+const F_FULL = faultIndex('server.full');
+const F_EMERGENCY = faultIndex('server.emergency');
+
+/** What the observer needs of the world. */
+export interface ObserverHost extends Scene {
+  readonly clock: SimClock;
+  readonly loop: SimLoop;
+  readonly tables: Tables;
+  readonly faults: Faults;
+  readonly ledger: SideLedger;
+  readonly trace: Trace;
+  dialogueOf(sock: Sock): Dialogue | undefined;
+  actorOf(sock: Sock): Actor | null;
+}
+
+export class Observer implements LoopObserver {
+  /** Dialogues whose client the engine has accepted and not closed. */
+  readonly live = new Set<Dialogue>();
+  private readonly host: ObserverHost;
+  /** Serial number of the client accepted last, and of the one that a server was sought for last, by listener. */
+  private readonly acceptedLast = new Map<number, number>();
+  private readonly servedLast = new Map<number, number>();
+
+  constructor(host: ObserverHost) {
+    this.host = host;
+  }
+
+  accepted(sock: Sock): void {
+    const dialogue = this.host.dialogueOf(sock) as Dialogue;
+    if (dialogue.isAccepted) violate('accept', `dialogue ${dialogue.id} is accepted twice`);
+    const listener = sock.peer?.target ?? 0;
+    const expected = (this.acceptedLast.get(listener) ?? 0) + 1;
+    if (sock.serial !== expected)
+      violate('accept-order', `client ${sock.serial} of listener ${listener} is accepted before client ${expected}`);
+    this.acceptedLast.set(listener, expected);
+    dialogue.isAccepted = true;
+    dialogue.down = sock;
+    this.live.add(dialogue);
+    this.host.ledger.accepted++;
+  }
+
+  connecting(side: number, sock: Sock, key: number): void {
+    const { host } = this;
+    const { tables, trace } = host;
+    const down = host.loop.descriptors.find(tables.sides.fd[side ^ 1])?.sock ?? null;
+    if ((side & 1) !== 1 || down === null) return violate('pairing', `side ${side} connects without a client`);
+    const server = host.servers.find((candidate) => candidate.key === key);
+    if (server === undefined) return violate('pairing', `side ${side} connects to ${key}, which is no server`);
+    const dialogue = host.dialogueOf(down) as Dialogue;
+    if (dialogue.up !== null) violate('pairing', `dialogue ${dialogue.id} connects to a second server`);
+    if (dialogue.reported > 0) violate('pairing', `dialogue ${dialogue.id} connects again after it was connected`);
+    const nowDs = Math.floor(host.clock.nowUs / 100_000);
+    if (blacklistedUntil(tables, server.row) > nowDs)
+      violate('blacklist', `dialogue ${dialogue.id} connects to server ${server.index}, which is blacklisted`);
+    dialogue.tries++;
+    if (dialogue.tries === 1) this.checkTurn(down);
+    else {
+      host.ledger.retried++;
+      if (host.settings.isStubborn)
+        violate('stubborn', `dialogue ${dialogue.id} connects to a second server of a stubborn farm`);
+    }
+    if (server.isEmergency) {
+      host.faults.note(F_EMERGENCY);
+      judgeEmergency(dialogue, host);
+    }
+    dialogue.up = sock;
+    sock.origin = down.origin;
+    sock.server = server.row;
+    this.enter(server);
+    if (trace.isOn) trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
+  }
+
+  closing(sock: Sock, how: number): void {
+    const { host } = this;
+    const dialogue = host.dialogueOf(sock);
+    if (sock.server !== 0) {
+      const server = host.servers[sock.server - SERVER_ROW_FIRST];
+      if (this.isFull(server)) this.notWell(server);
+      server.inFlight--;
+    }
+    if (dialogue === undefined) return;
+    dialogue.keepProgress();
+    const nowUs = host.clock.nowUs;
+    dialogue.idleUs = nowUs - dialogue.progressUs;
+    const actor = host.actorOf(sock);
+    if (actor !== null) actor.noteClose(sock, dialogue.idleUs, host.tuning, nowUs);
+    if (sock.server !== 0) {
+      if (sock.isReported) {
+        dialogue.reported++;
+        host.ledger.reported++;
+      }
+      dialogue.up = null;
+    } else {
+      this.clientCloses(dialogue, how);
+      dialogue.down = null;
+      this.live.delete(dialogue);
+    }
+    if (host.trace.isOn)
+      host.trace.add(
+        `dialogue ${dialogue.id}: ${sock.server === 0 ? 'client' : 'server'} side is closed${how === 0 ? '' : ' by abort'}`,
+      );
+  }
+
+  /** Once before each turn: a server at its limit is not there for others. */
+  lookForFull(): void {
+    for (const server of this.host.servers) if (this.isFull(server)) this.notWell(server);
+  }
+
+  /** Clients of one listener find their servers in the order in which they came, unless some had to wait. */
+  private checkTurn(down: Sock): void {
+    const listener = down.peer?.target ?? 0;
+    const last = this.servedLast.get(listener) ?? 0;
+    if (down.serial < last && this.host.shortageUs < 0)
+      violate('accept-order', `client ${down.serial} of listener ${listener} is served after client ${last}`);
+    this.servedLast.set(listener, Math.max(last, down.serial));
+  }
+
+  private enter(server: SimServer): void {
+    const { faults, tuning } = this.host;
+    const max = tuning.serverMax[server.index];
+    server.inFlight++;
+    if (max === 0) return;
+    if (server.inFlight > max)
+      violate('limit', `server ${server.index} has ${server.inFlight} connections, ${max} allowed`);
+    if (server.inFlight < max) return;
+    faults.note(F_FULL);
+    this.notWell(server);
+  }
+
+  private isFull(server: SimServer): boolean {
+    const max = this.host.tuning.serverMax[server.index];
+    return max > 0 && server.inFlight >= max;
+  }
+
+  private notWell(server: SimServer): void {
+    if (server.goodSinceUs < Infinity) server.goodSinceUs = this.host.clock.nowUs;
+  }
+
+  /** A client that never had a server and is reset was unserved, unless it left or the process stops. */
+  private clientCloses(dialogue: Dialogue, how: number): void {
+    const { ledger, isStopping } = this.host;
+    if (how !== CLOSE_ABORT || dialogue.reported > 0 || dialogue.up !== null) return;
+    ledger.unservedHigh++;
+    if (!isStopping && dialogue.client?.isAborted === false) ledger.unservedLow++;
+  }
+}
