@@ -24,7 +24,6 @@ import type { SimNet } from './net.ts';
 import { HEAD_SIZE, patternAt, patternBytes, patternStart, readHead, RUN_MAX, writeHead } from './pattern.ts';
 import type { SimServer } from './server.ts';
 import { SOCK_CONNECTING, SOCK_OPEN, type Sock, type SockOwner } from './sock.ts';
-import type { Tuning } from './tuning.ts';
 import { violate } from './violation.ts';
 
 const F_RESET_BEFORE_ACCEPT = faultIndex('client.reset-before-accept');
@@ -382,14 +381,14 @@ export class Actor implements SockOwner {
   }
 
   /** The process under test closes `sock`, which stands against this end: keeps what is true of it now. */
-  noteClose(sock: Sock, idleUs: number, tuning: Tuning, nowUs: number): void {
+  noteClose(sock: Sock, dialogue: Dialogue): void {
     const { facts } = this;
     facts.isClosed = true;
     facts.hadEnd = sock.isFinArrived;
     facts.wasReported = sock.isReported;
-    facts.idleUs = idleUs;
-    facts.idleLowMs = tuning.idleLowMs(nowUs);
-    facts.halfClosedLowMs = tuning.halfClosedLowMs(nowUs);
+    facts.idleUs = dialogue.idleUs;
+    facts.idleLowMs = dialogue.idleLowMs;
+    facts.halfClosedLowMs = dialogue.halfClosedLowMs;
   }
 
   /** One line for people: who it is and how far it came. */

@@ -63,6 +63,9 @@ export class Dialogue {
   up: Sock | null = null;
   /** How long nothing had moved when the process under test last closed a socket of it. */
   idleUs = 0;
+  /** The deadlines that may have been the reason then, ms; 0 for none. */
+  idleLowMs = 0;
+  halfClosedLowMs = 0;
   /** When bytes last moved, as far as sockets now closed are concerned. */
   private lastUs = 0;
 

@@ -101,8 +101,10 @@ export class Observer implements LoopObserver {
     dialogue.keepProgress();
     const nowUs = host.clock.nowUs;
     dialogue.idleUs = nowUs - dialogue.progressUs;
+    dialogue.idleLowMs = host.tuning.idleLowMs(nowUs);
+    dialogue.halfClosedLowMs = host.tuning.halfClosedLowMs(nowUs);
     const actor = host.actorOf(sock);
-    if (actor !== null) actor.noteClose(sock, dialogue.idleUs, host.tuning, nowUs);
+    if (actor !== null) actor.noteClose(sock, dialogue);
     if (sock.server !== 0) {
       if (sock.isReported) {
         dialogue.reported++;

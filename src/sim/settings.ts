@@ -34,6 +34,8 @@ export interface SeedSettings {
   latencyHighUs: number;
   ringSize: number;
   bufferLow: number;
+  /** Nearly all clients come to the first listener. */
+  isLopsided: boolean;
   /** Longest pause between two arrivals. */
   arrivalUs: number;
   /** Deadlines of the farm, ms; 0 none. */
@@ -72,7 +74,7 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
   // With less room than listeners, one that is idle keeps the room from another that is not.
   const room = Math.min(connMax, pendingMax, descriptorMax >> 1);
   const servers = prng.between(1, 6);
-  const hasLimits = prng.chance(1, 4);
+  const hasLimits = prng.chance(1, 6);
   return {
     connections,
     clientsMax,
@@ -83,7 +85,7 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     listeners: Math.min(prng.between(1, 3), room),
     servers,
     hasEmergency: prng.chance(1, 3),
-    isStubborn: prng.chance(1, 6),
+    isStubborn: prng.chance(1, 12),
     fastclose: prng.chance(2, 3) ? 0 : prng.between(1, 3),
     hasLimits,
     serverMax: Array.from({ length: servers + 1 }, () => (hasLimits ? drawServerMax(prng) : 0)),
@@ -96,6 +98,7 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     latencyHighUs: prng.chance(1, 2) ? prng.between(1, 100) : prng.skewed(20_000) + 1,
     ringSize: 2 ** ringBits,
     bufferLow: prng.between(64, 2 ** (ringBits - 1)),
+    isLopsided: prng.chance(1, 4),
     arrivalUs: prng.chance(1, 8) ? prng.skewed(100_000) + 1 : prng.skewed(2000) + 1,
     idleTimeoutMs: drawIdleTimeout(prng),
     halfClosedTimeoutMs: drawHalfClosedTimeout(prng),

@@ -8,6 +8,7 @@ import type { SimLoop } from './loop.ts';
 import type { SeedSettings } from './settings.ts';
 import type { SimListener } from './sock.ts';
 import type { SimServer } from './server.ts';
+import type { Trace } from './trace.ts';
 import type { Tuning } from './tuning.ts';
 
 const EV_TROUBLE = 0;
@@ -47,6 +48,7 @@ export interface TroubleHost {
   readonly tables: Tables;
   readonly settings: SeedSettings;
   readonly tuning: Tuning;
+  readonly trace: Trace;
   shortageUs: number;
 }
 
@@ -124,7 +126,10 @@ export class Troubles implements EventSink {
     } else if (fault === F_PUBLISH) {
       if (publishSame(host.tables)) faults.note(fault);
     } else if (fault === F_RETUNE) {
-      if (publishTuning(host.tables, host.tuning, host.settings, prng, clock.nowUs)) faults.note(fault);
+      if (publishTuning(host.tables, host.tuning, host.settings, prng, clock.nowUs)) {
+        faults.note(fault);
+        if (host.trace.isOn) host.trace.add(`published: ${host.tuning.describe()}`);
+      }
     } else if (fault === F_REMOVED || fault === F_ADDED) {
       const isAdded = !server.isConfigured;
       if (this.configure(server, isAdded)) faults.note(isAdded ? F_ADDED : F_REMOVED);

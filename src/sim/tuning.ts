@@ -17,6 +17,8 @@ export class Tuning {
   readonly serverMax: number[];
   /** When it last changed. */
   changedUs = -SETTLED_US;
+  /** When there was last no idle timeout. */
+  private unlimitedUntilUs = -Infinity;
   private idleBeforeMs = 0;
   private halfClosedBeforeMs = 0;
 
@@ -36,6 +38,7 @@ export class Tuning {
     this.idleBeforeMs = this.idleTimeoutMs;
     this.halfClosedBeforeMs = this.halfClosedTimeoutMs;
     this.changedUs = nowUs;
+    if (this.idleTimeoutMs === 0) this.unlimitedUntilUs = nowUs;
     if (prng.chance(1, 2)) this.idleTimeoutMs = drawIdleTimeout(prng);
     if (prng.chance(1, 2)) this.halfClosedTimeoutMs = drawHalfClosedTimeout(prng);
     if (prng.chance(1, 2)) this.connectTimeoutMs = prng.between(1000, 5000);
@@ -47,8 +50,17 @@ export class Tuning {
     for (let i = 0; i < this.serverMax.length; i++) if (prng.chance(1, 3)) this.serverMax[i] = drawServerMax(prng);
   }
 
+  /** One line for people. */
+  describe(): string {
+    const limits = `connections ${this.connMax}, pending ${this.pendingMax}, servers ${this.serverMax.join(' ')}`;
+    const { idleTimeoutMs, halfClosedTimeoutMs, connectTimeoutMs } = this;
+    return `idle ${idleTimeoutMs} ms, half-closed ${halfClosedTimeoutMs} ms, connect ${connectTimeoutMs} ms; at most: ${limits}`;
+  }
+
   /** The shortest idle timeout that may have ended something just now; 0 for none. */
   idleLowMs(nowUs: number): number {
+    // While there was none nobody looked at what the kernels moved: one that is new may count from earlier.
+    if (this.idleTimeoutMs > 0 && this.unlimitedUntilUs > nowUs - this.idleTimeoutMs * 1000 - SETTLED_US) return 1;
     return lowest(this.idleTimeoutMs, nowUs - this.changedUs < SETTLED_US ? this.idleBeforeMs : 0);
   }
 
@@ -72,5 +84,5 @@ export function drawHalfClosedTimeout(prng: Prng): number {
 }
 
 export function drawServerMax(prng: Prng): number {
-  return prng.chance(1, 2) ? 0 : prng.between(1, 40);
+  return prng.chance(1, 2) ? 0 : prng.between(2, 60);
 }

@@ -33,6 +33,8 @@ const EV_HEAL_END = 4;
 const LISTENER_KEY_FIRST = 1000;
 /** Nobody new for this long: the clients of now are silent. */
 const SILENCE_US = 30_000_000;
+/** So many silences in a row, each ended by waking all, are not the clients' doing. */
+const SILENCES_MAX = 20;
 const TICK_US = 250_000;
 const BACKLOG = 1000;
 /** How long the world may take to drain once everything is healed. */
@@ -87,6 +89,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
   private begun = 0;
   /** When a client last began. */
   private begunUs = 0;
+  private silences = 0;
   private openClients = 0;
   private openActors = 0;
   /** Arrivals wait until a client leaves. */
@@ -202,6 +205,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     dialogue.id = ++this.begun;
     dialogue.connectUs = clock.nowUs;
     this.begunUs = clock.nowUs;
+    this.silences = 0;
     drawDialogue(dialogue, prng, this.faults, this.settings.sizeMax);
     this.dialogues.push(dialogue);
     const sock = net.openSock(false, null);
@@ -215,7 +219,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.openClients++;
     this.openActors++;
     actor.begin(true, dialogue.id, dialogue, sock);
-    net.connect(sock, LISTENER_KEY_FIRST + prng.below(this.listeners.length));
+    const isRare = !this.settings.isLopsided || prng.chance(1, 200);
+    net.connect(sock, LISTENER_KEY_FIRST + (isRare ? prng.below(this.listeners.length) : 0));
   }
 
   private newActor(): Actor {
@@ -248,7 +253,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
       this.serverIds += 2;
       next.begin(false, 0x8000_0000 + this.serverIds, dialogue, sock);
       // The process under test may have left before the server looked into its backlog.
-      if (sock.peer?.isClosed === true) next.noteClose(sock.peer, dialogue.idleUs, this.tuning, this.clock.nowUs);
+      if (sock.peer?.isClosed === true) next.noteClose(sock.peer, dialogue);
       if (next.conduct.isHalfCloser && prng.chance(1, 2)) next.limit = prng.below(dialogue.downTotal + 1);
     }
   }
@@ -320,6 +325,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
   }
 
   private wakeSilent(): void {
+    if (this.isCrowded && ++this.silences > SILENCES_MAX)
+      violate('liveness', `${this.openClients} clients are there, all speak, and for minutes none of them leaves`);
     this.begunUs = this.clock.nowUs;
     for (const actor of this.actors) if (actor.isOpen) actor.heal();
   }
