@@ -58,6 +58,18 @@ const plants: readonly Plant[] = [
     from: 'else if (result === 0) {',
     to: 'else if (result <= 0 && result !== -125) {',
   },
+  {
+    name: 'limit ignored: a server gets more connections than it may have',
+    file: 'engine/connector.js',
+    from: 'config.servers.max[server])',
+    to: '0)',
+  },
+  {
+    name: 'wrong count: a failover is not counted',
+    file: 'engine/connector.js',
+    from: 'e.count(e.tables.counters.failedOver, 1);',
+    to: ';',
+  },
 ];
 
 let folder = '';
