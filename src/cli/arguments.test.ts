@@ -106,7 +106,7 @@ describe('mistakes', () => {
     expect(() => readCommandLine(args)).toThrow(message);
   });
 
-  test.each([...'BCFPTUWXacdhijlopuwEKGARZLHDQSn'])('-%s of the original is known, but not yet done', (letter) => {
+  test.each('BCFPTUWXacdhijlopuwEKGARZLHDQSn'.split(''))('-%s of the original is known, but not yet done', (letter) => {
     expect(() => readCommandLine([`-${letter}`, '80', 'a'])).toThrow(`-${letter}: not in this version yet`);
     expect(() => readCommandLine([`-r${letter}`, '80', 'a'])).toThrow(`-${letter}: not in this version yet`);
   });

@@ -9,7 +9,7 @@
 /** What we use of the FFI: a function of the C library by name, with its types, and the thread's errno. */
 export interface Caller {
   func(name: string, result: string, parameters: string[]): (...values: number[]) => number;
-  errno(): number;
+  readonly errno: () => number;
 }
 
 /**
