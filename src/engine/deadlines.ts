@@ -60,6 +60,9 @@ function sideHasBytesOut(e: EngineState, side: number, limitMs: number): boolean
 /** A changed idle limit applies to connections that stand: each gets a timer that will look at it. */
 export function superviseAll(e: EngineState): void {
   for (let slot = 0; slot < e.slotCount; slot++) {
-    if (e.state[slot] === OPEN && e.checkMs[slot] > e.nowMs + CHECK_MS) e.setTimer(slot, e.nowMs + CHECK_MS);
+    if (e.state[slot] !== OPEN || e.checkMs[slot] <= e.nowMs + CHECK_MS) continue;
+    // Nobody has measured its progress while there was no limit: it counts from now.
+    if (e.checkMs[slot] === Infinity) e.progressMs[slot] = e.nowMs;
+    e.setTimer(slot, e.nowMs + CHECK_MS);
   }
 }

@@ -18,7 +18,6 @@ export class Tuning {
   /** When it last changed. */
   changedUs = -SETTLED_US;
   /** When there was last no idle timeout. */
-  private unlimitedUntilUs = -Infinity;
   private idleBeforeMs = 0;
   private halfClosedBeforeMs = 0;
 
@@ -38,7 +37,6 @@ export class Tuning {
     this.idleBeforeMs = this.idleTimeoutMs;
     this.halfClosedBeforeMs = this.halfClosedTimeoutMs;
     this.changedUs = nowUs;
-    if (this.idleTimeoutMs === 0) this.unlimitedUntilUs = nowUs;
     if (prng.chance(1, 2)) this.idleTimeoutMs = drawIdleTimeout(prng);
     if (prng.chance(1, 2)) this.halfClosedTimeoutMs = drawHalfClosedTimeout(prng);
     if (prng.chance(1, 2)) this.connectTimeoutMs = prng.between(1000, 5000);
@@ -59,8 +57,6 @@ export class Tuning {
 
   /** The shortest idle timeout that may have ended something just now; 0 for none. */
   idleLowMs(nowUs: number): number {
-    // While there was none nobody looked at what the kernels moved: one that is new may count from earlier.
-    if (this.idleTimeoutMs > 0 && this.unlimitedUntilUs > nowUs - this.idleTimeoutMs * 1000 - SETTLED_US) return 1;
     return lowest(this.idleTimeoutMs, nowUs - this.changedUs < SETTLED_US ? this.idleBeforeMs : 0);
   }
 
