@@ -27,6 +27,8 @@ for (const path of process.argv.slice(2)) {
   }
 }
 if (skipped > 0) process.stdout.write(`${skipped} skipped\n`);
+// Where nothing may be skipped, also not by a condition that the test runner knows and `needs` does not.
+if (process.env.PEN_NO_SKIP !== undefined) failed += skipped;
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 

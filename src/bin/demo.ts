@@ -36,7 +36,8 @@ try {
   await main();
 } catch (error) {
   process.stderr.write(`demo: ${messageOf(error)}\n`);
-  process.exitCode = 1;
+  // At once: servers that were started already end when we do.
+  process.exit(1);
 }
 
 async function main(): Promise<void> {
@@ -49,11 +50,17 @@ async function main(): Promise<void> {
     stop = resolve;
     if (isStopping) resolve();
   });
-  await Promise.race([stopped, balancer.supervisor.ended]);
+  const failure = await Promise.race([stopped, balancer.supervisor.ended]);
   isStopping = true;
   clearInterval(ticker);
-  await balancer.stop();
+  if (failure) {
+    process.stderr.write(`demo: the worker failed: ${failure.stack ?? failure.message}\n`);
+    balancer.abortConnections();
+    process.exitCode = 1;
+  }
+  const isStopped = await balancer.stop();
   for (const { child } of servers) child.kill();
+  if (!isStopped) balancer.leaveWorkerBehind();
   process.stdout.write('stopped\n');
 }
 
@@ -83,10 +90,20 @@ function watch(server: DemoServer): void {
 
 async function revive(server: DemoServer): Promise<void> {
   if (isStopping) return;
-  const { child } = await launch(server.name, server.port);
-  server.child = child;
-  process.stdout.write(`${server.name} is back, pid ${child.pid}\n`);
-  watch(server);
+  try {
+    const { child } = await launch(server.name, server.port);
+    server.child = child;
+    if (isStopping) {
+      child.kill();
+      return;
+    }
+    process.stdout.write(`${server.name} is back, pid ${child.pid}\n`);
+    watch(server);
+  } catch {
+    // Somebody else has taken her port meanwhile.
+    process.stdout.write(`${server.name} cannot come back yet; she tries again in ${REVIVE_MS / 1000} s\n`);
+    setTimeout(() => void revive(server), REVIVE_MS).unref();
+  }
 }
 
 function configurationFor(servers: readonly DemoServer[]): Configuration {

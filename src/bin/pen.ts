@@ -52,8 +52,11 @@ async function run(line: CommandLine): Promise<number> {
     balancer.abortConnections();
   }
   const isStopped = await balancer.stop();
-  if (!isStopped) say('the worker did not stop in time and was left behind');
-  return failure || !isStopped ? 1 : 0;
+  if (!isStopped) {
+    say('the worker did not stop in time and is left behind');
+    balancer.leaveWorkerBehind();
+  }
+  return failure ? 1 : 0;
 }
 
 /** Settles when TERM or INT arrives, or at once when one did while we were starting. */

@@ -8,7 +8,7 @@ export function say(text: string): void {
 /** What to tell about an error: its message when we made it for people, everything when it is a surprise. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isForPeople = error.name === 'ConfigError';
+  const isForPeople = error.name === 'ConfigError' || error.name === 'HostError';
   return isForPeople ? error.message : (error.stack ?? error.message);
 }
 

@@ -78,6 +78,12 @@ export class Balancer {
     return isStopped;
   }
 
+  /** The worker did not stop: resets its connections and ends the process without waiting for it. Does not return. */
+  leaveWorkerBehind(): never {
+    this.abortConnections();
+    return this.host.exitNow(1);
+  }
+
   /** After the worker has failed: ends the connections it left behind, so that none of them looks complete. */
   abortConnections(): void {
     const { fd } = this.tables.sides;

@@ -7,14 +7,15 @@ import { assert } from '../base/assert.ts';
 import type { Fd, ListenerSlot } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
 import { ECANCELED } from '../base/errno.ts';
-import { FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
+import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
 import { CONNECTIONS_MAX } from '../table/limits.ts';
 import { connectionsUsed, takeConnection } from '../table/shared.ts';
 import { pauseForDescriptors } from './accept-state.ts';
 import { beginConnect } from './connector.ts';
+import { end } from './ending.ts';
 import { submitRecv } from './operations.ts';
 import { NO_MARK, type EngineState } from './state.ts';
-import { CONNECTING } from './states.ts';
+import { CONNECTING, REASON_STOP } from './states.ts';
 
 /** Submits an accept for each listener that has none, as far as there is room. */
 export function armAccepts(e: EngineState): void {
@@ -130,6 +131,11 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.progressMark[client + 1] = NO_MARK;
   e.bytesIn[client] = 0;
   e.bytesIn[client + 1] = 0;
+  if (e.stop !== 0) {
+    // It came in the very turn in which the stop was seen.
+    end(e, slot, CLOSE_ABORT, REASON_STOP);
+    return;
+  }
   // Read at once: the first bytes are at hand when the server stands, and a client that leaves is noticed.
   submitRecv(e, client);
   beginConnect(e, slot);

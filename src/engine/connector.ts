@@ -5,7 +5,7 @@
  * next one is tried; the client notices nothing but the time it took.
  */
 import { assert } from '../base/assert.ts';
-import { EADDRNOTAVAIL, EAGAIN, ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
+import { EADDRNOTAVAIL, ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { chooseRoundRobin, deciseconds, isAvailable, nextAfterFailure, NO_SERVER } from '../balance/choose.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
@@ -134,11 +134,11 @@ function connectFailed(e: EngineState, slot: number, errno: number): void {
 
 /**
  * Failures that do not speak against the server, so that it is not blacklisted though the next one is tried: we lack
- * something, a unix socket's backlog is full, or the server took the connection and reset it (one that is dead
+ * something, or the server took the connection and reset it (one that is dead
  * refuses; no byte was sent yet, so moving on is safe).
  */
 function isBlameless(errno: number): boolean {
-  return isOurShortage(errno) || errno === EADDRNOTAVAIL || errno === EAGAIN || errno === ECONNRESET;
+  return isOurShortage(errno) || errno === EADDRNOTAVAIL || errno === ECONNRESET;
 }
 
 /** Timer of a connecting connection: retry without a socket, watch the client, or give the server up. */

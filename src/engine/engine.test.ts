@@ -283,4 +283,13 @@ describe('ending', () => {
     expect([stage.count('closedStop'), stage.count('accepted'), connectionsUsed(stage.tables)]).toEqual([2, 2, 0]);
     expect(stage.engine.state.descriptors).toBe(0);
   });
+
+  test('a client that is accepted in the very turn of the stop is reset too, so that the stop ends', () => {
+    const stage = new Stage();
+    requestStop(stage.tables, STOP_ORDERLY);
+    stage.accept(50);
+    expect(stage.endings()).toEqual([CLOSE_ABORT]);
+    expect(stage.finishCancelled()).toBe(STOP);
+    expect([stage.count('closedStop'), connectionsUsed(stage.tables)]).toEqual([1, 0]);
+  });
 });

@@ -27,10 +27,10 @@ export interface EngineOptions {
   readonly nowMs: number;
 }
 
-/** Timer keys beyond the connections. */
 /** In `progressMark`: nothing is on its way that a later look could compare with. */
 export const NO_MARK = -1;
 
+/** Timer keys beyond the connections. */
 const TIMERS_EXTRA = 2;
 /** Pages of big buffers are given back this long after one came back. */
 const TRIM_MS = 5000;

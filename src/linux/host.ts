@@ -124,6 +124,11 @@ export class LinuxHost implements Host {
     this.libc.write(fd, this.base + WAKE_AT, 8);
   }
 
+  exitNow(code: number): never {
+    this.libc._exit(code);
+    throw new Error('_exit does not return');
+  }
+
   loopKinds(): readonly LoopKindReport[] {
     return [
       { kind: 'uring', reason: probeUring(this.ffi) },

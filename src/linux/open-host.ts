@@ -5,10 +5,10 @@ import { LinuxHost } from './host.ts';
 
 /**
  * @owner main thread, once.
- * @errors Error with the reason when native calls are not possible on this machine.
+ * @errors an Error named HostError with the reason, when native calls are not possible on this machine.
  */
 export function openHost(): Host {
   const { ffi, reason } = loadFfi();
-  if (ffi === undefined) throw new Error(reason);
+  if (ffi === undefined) throw Object.assign(new Error(reason), { name: 'HostError' });
   return new LinuxHost(ffi);
 }

@@ -85,6 +85,12 @@ export interface Host {
   /** Wakes the loop that waits on it. May be called from any thread, also before the loop runs; calls merge. */
   wake(fd: number): void;
 
+  /**
+   * Ends the process at once, without waiting for threads: for a worker that hangs in the kernel or in a loop.
+   * Does not return.
+   */
+  exitNow(code: number): never;
+
   /** Loops in order of preference, and why some cannot be used. */
   loopKinds(): readonly LoopKindReport[];
 }

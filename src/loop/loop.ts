@@ -4,7 +4,7 @@
  * It is a proactor that speaks in ids and batches. The engine submits operations; the loop calls
  * `turn(nowUs, batch)` with what has finished. No callback per event, no promise, no object per event.
  *
- * Laws, checked by `conformance.ts` for every implementation:
+ * Laws, checked by `conformance.suite.ts` for every implementation:
  * - each submission gives exactly one final completion (without FLAG_MORE), in a later batch, never from inside
  *   the submitting call; submitting never fails, never throws, never calls back;
  * - at most one operation per (op, slot) is in flight; the engine keeps this, the loop may assert it;

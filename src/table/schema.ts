@@ -74,7 +74,7 @@ export const settings = table('settings', 1, {
   keepAlive: config(u8),
   /** Descriptors the workers may have open together. */
   descriptorMax: config(u32),
-  /** 1: workers stop: no accepts, connections are ended. 2: at once, by abort. */
+  /** STOP_* of shared.ts: workers stop accepting and reset their connections. */
   stopping: shared,
   /** Connections in use, over all workers. */
   used: shared,

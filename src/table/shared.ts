@@ -146,7 +146,7 @@ export function failuresOf(tables: Tables, server: number): number {
 /* ---- stopping ---- */
 
 export const STOP_NO = 0;
-/** No accepts; connections are ended in order. */
+/** No accepts; connections are reset. A drain, when there is one, comes here. */
 export const STOP_ORDERLY = 1;
 /** At once, by abort. */
 export const STOP_ABORT = 2;

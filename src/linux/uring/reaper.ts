@@ -152,7 +152,8 @@ export class Reaper {
   private sendComplete(slot: number, seq: number, result: number): void {
     const at = slot * SIDE_WORDS;
     const length = this.words[at + SIDE_SEND_LENGTH] >>> 0;
-    const done = (this.words[at + SIDE_SEND_DONE] >>> 0) + Math.max(result, 0);
+    const before = this.words[at + SIDE_SEND_DONE] >>> 0;
+    const done = before + Math.max(result, 0);
     if (done < length && (result > 0 || isRetry(result))) {
       if (!this.sides.isCancelAsked(OP_SEND, at)) {
         this.words[at + SIDE_SEND_DONE] = done;
@@ -166,7 +167,9 @@ export class Reaper {
     }
     this.sides.end(OP_SEND, at);
     this.batch.add(OP_SEND, slot, seq, result < 0 ? result : length, 0, 0);
-    if (result < 0) this.noteError(slot, at, result);
+    // EPIPE alone: the peer had ended its stream in order before it reset, and what it sent is still worth its end.
+    // After a part was taken it may stand for an abort that the part has swallowed.
+    if (result < 0 && (result !== -EPIPE || before > 0)) this.noteError(slot, at, result);
   }
 
   private acceptComplete(slot: number, seq: number, result: number): void {

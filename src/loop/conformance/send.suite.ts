@@ -1,6 +1,6 @@
 import { KIND_IPV4, KIND_UNIX } from '../../base/endpoint.ts';
 import { ECONNRESET, EPIPE } from '../../base/errno.ts';
-import { OP_SEND } from '../loop.ts';
+import { OP_RECV, OP_SEND } from '../loop.ts';
 import type { Peer } from './net.ts';
 import {
   ascii,
@@ -134,6 +134,25 @@ export const sendCases: readonly Case[] = [
       peer.reset();
       const { result } = yield* stage.next(OP_SEND, side, seq);
       check(isBroken(result), `send gave ${result}`);
+    },
+  },
+  {
+    name: 'a stream that ended in order stays so for its reader, though the peer takes nothing more',
+    *script(stage) {
+      const { side, fd, peer } = yield* stage.accepted();
+      const answer = ascii('the whole answer');
+      equal(peer.write(answer), answer.length, 'answer');
+      peer.close();
+      let result = 0;
+      while (!isBroken(result)) {
+        stage.net.settle();
+        yield undefined;
+        result = (yield* stage.next(OP_SEND, side, stage.send(side, fd, stage.loop.bigOffset, 100))).result;
+      }
+      equal(result, -EPIPE, 'send after an orderly end');
+      const first = yield* stage.received(side, stage.recv(side, fd));
+      equalBytes(first.bytes, answer, 'answer');
+      equal((yield* stage.next(OP_RECV, side, stage.recv(side, fd))).result, 0, 'end');
     },
   },
   {
