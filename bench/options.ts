@@ -36,7 +36,7 @@ export interface Options {
   readonly json: string | undefined;
   readonly before: string | undefined;
   readonly idleSeconds: number;
-  /** Seconds without load before the idle measurement: kernel workers retire after five. */
+  /** Seconds without load before the idle measurement: kernel workers retire after five, V8 tidies up for half a minute. */
   readonly settleSeconds: number;
   /** Idle connections at which memory is read. */
   readonly memorySteps: readonly [number, number];
@@ -65,7 +65,7 @@ export const USAGE = `npm run bench -- [options]
 `;
 
 const SMOKE = { rounds: 1, seconds: 0.3, warmSeconds: 0, idleSeconds: 0.5, settleSeconds: 0.2 };
-const FULL = { rounds: 15, seconds: 3, warmSeconds: 1, idleSeconds: 60, settleSeconds: 6 };
+const FULL = { rounds: 15, seconds: 3, warmSeconds: 1, idleSeconds: 60, settleSeconds: 45 };
 /** One of each kind; the placements differ in nothing but pinning. */
 const SMOKE_ROWS: readonly RowName[] = ['ka1', 'ka256', 'close64', 'bulk8', 'latency', 'idle-memory', 'idle-cpu'];
 const SMOKE_FREE_ROWS: readonly RowName[] = ['ka256'];

@@ -3,7 +3,7 @@ import { sumLanes, type Lanes } from '../table/columns.ts';
 import type { Tables } from '../table/tables.ts';
 
 /** Looks this rarely, so that an idle process stays idle. */
-const LOOK_MS = 2000;
+const LOOK_MS = 5000;
 
 interface Watched {
   readonly lanes: Lanes;
