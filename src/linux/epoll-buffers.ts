@@ -1,10 +1,6 @@
 /** Small receive buffers of the epoll loop: places in the arena, handed out last in, first out. */
 import { assert } from '../base/assert.ts';
-
-/** Bytes of a small buffer. */
-export const SMALL_SIZE = 16_384;
-/** The arena's first page is left unused, so that offset 0 can mean "none". */
-export const SMALL_FIRST = 4096;
+import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
 
 /**
  * Free list of arena offsets. The buffer given back last is taken first: its pages are in the cache, and those that

@@ -7,7 +7,7 @@ import type { NativeMemory } from '../ffi/memory.ts';
 import { OP_CONNECT } from '../loop/loop.ts';
 import { EPOLLERR, EPOLLHUP } from './epoll-abi.ts';
 import type { Outbox } from './epoll-batch.ts';
-import { ConnectRetries } from './epoll-retry.ts';
+import { ConnectRetries } from './connect-retry.ts';
 import type { EpollSet } from './epoll-set.ts';
 import { PARKED_CONNECT, type Sides } from './epoll-sides.ts';
 import { encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';

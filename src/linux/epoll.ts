@@ -32,7 +32,8 @@ import { nowUs } from './clock.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, EVENT_DATA, EVENT_WORDS } from './epoll-abi.ts';
 import { Listeners } from './epoll-accept.ts';
 import { Outbox } from './epoll-batch.ts';
-import { SMALL_FIRST, SMALL_SIZE, SmallBuffers } from './epoll-buffers.ts';
+import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
+import { SmallBuffers } from './epoll-buffers.ts';
 import { Connector } from './epoll-connect.ts';
 import { EpollSet, TAG_LISTENER } from './epoll-set.ts';
 import {

@@ -39,7 +39,8 @@ import {
   type Sides,
   type StarvedList,
 } from './uring/operations.ts';
-import { buildParts, destroyParts, SMALL_OFFSET, SMALL_SIZE, type Parts } from './uring/parts.ts';
+import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
+import { buildParts, destroyParts, type Parts } from './uring/parts.ts';
 import type { UringCounters, UringOptions } from './uring/parts.ts';
 import type { ProvidedBuffers } from './uring/provided-buffers.ts';
 import { Reaper } from './uring/reaper.ts';
@@ -254,6 +255,6 @@ export class UringLoop implements Loop {
 
   private assertMemory(offset: number, length: number): void {
     const end = this.bigOffset + this.bigLength;
-    assert(offset >= SMALL_OFFSET && length > 0 && offset + length <= end, 'memory of a submission is in the arena');
+    assert(offset >= SMALL_FIRST && length > 0 && offset + length <= end, 'memory of a submission is in the arena');
   }
 }

@@ -3,7 +3,7 @@ import { ENDPOINT_KIND, KIND_UNIX } from '../../base/endpoint.ts';
 import { EAFNOSUPPORT, EAGAIN } from '../../base/errno.ts';
 import { OP_CONNECT } from '../../loop/loop.ts';
 import { nowUs } from '../clock.ts';
-import { ConnectRetries } from '../epoll-retry.ts';
+import { ConnectRetries } from '../connect-retry.ts';
 import { encodeSockaddr, SOCKADDR_SIZE } from '../sockaddr.ts';
 import { QUEUED, SIDE_FLAGS, SIDE_WORDS } from './operations.ts';
 import type { Parts } from './parts.ts';

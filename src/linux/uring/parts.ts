@@ -4,6 +4,7 @@ import { PEER_SIZE } from '../../base/endpoint.ts';
 import type { Ffi } from '../../ffi/load.ts';
 import type { NativeMemory } from '../../ffi/memory.ts';
 import type { LoopOptions } from '../../loop/loop.ts';
+import { SMALL_FIRST, SMALL_SIZE } from '../arena-layout.ts';
 import { SOCKADDR_SIZE } from '../sockaddr.ts';
 import { bindSockets, type Sockets } from '../sockets.ts';
 import { Batch, LocalCompletions } from './batch.ts';
@@ -29,10 +30,6 @@ export interface UringCounters extends RingCounters {
   starved: number;
 }
 
-/** Small enough that an idle side costs little, large enough for a request or a TLS record. */
-export const SMALL_SIZE = 16 * 1024;
-/** The first page holds no buffer, so that offset 0 can mean "none". */
-export const SMALL_OFFSET = 4096;
 /** In the first page: where the wake-up's count is read to. */
 const WAKE_OFFSET = 8;
 const POLL_OFFSET = 16;
@@ -76,7 +73,7 @@ export function buildParts(ffi: Ffi, options: LoopOptions, tuning: UringOptions)
   const { window = 256, submissions = 2048, completions = 16384, batch: capacity = 4096 } = tuning;
   const { smallCount, bigLength, wakeFd } = options;
   assert(capacity >= 2 && smallCount >= 1, 'a batch has room for a connection, and there is a small buffer');
-  const bigOffset = SMALL_OFFSET + smallCount * SMALL_SIZE;
+  const bigOffset = SMALL_FIRST + smallCount * SMALL_SIZE;
   const sockaddrOffset = bigOffset + Math.ceil(bigLength / PAGE) * PAGE;
   const size = sockaddrOffset + submissions * SOCKADDR_SIZE;
   assert(size < ARENA_MAX, 'small and big buffers fit into an arena of 4 GiB');
@@ -93,7 +90,7 @@ export function buildParts(ffi: Ffi, options: LoopOptions, tuning: UringOptions)
     sockaddrOffset,
     ring,
     submitter: new Submitter(ring, memory.base),
-    buffers: new ProvidedBuffers(ffi, ring, memory.base, SMALL_OFFSET, SMALL_SIZE, smallCount, published),
+    buffers: new ProvidedBuffers(ffi, ring, memory.base, SMALL_FIRST, SMALL_SIZE, smallCount, published),
     batch: new Batch(capacity),
     local: new LocalCompletions(),
     peers: new Uint8Array(capacity * PEER_SIZE),
