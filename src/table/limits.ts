@@ -8,6 +8,9 @@ export const LISTENERS_MAX = 1024;
 /** Server rows, including row 0 ("none") and two rows per farm for its emergency and abuse server. */
 export const SERVERS_MAX = 65_535;
 export const FARMS_MAX = 256;
+/** Access lists 0 to 9; named ones have rows beyond. */
+export const ACLS_MAX = 64;
+export const ACL_ENTRIES_MAX = 2 ** 17;
 export const WORKERS_MAX = 64;
 /** Locks of the tables, see LOCK_* in `shared.ts`. */
 export const LOCKS_MAX = 16;

@@ -10,7 +10,16 @@
  * Time columns are milliseconds of the monotonic clock as f64, except `shared` ones: deciseconds as u32 (13 years).
  */
 import { ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
-import { CONNECTIONS_MAX, FARMS_MAX, LISTENERS_MAX, SERVERS_MAX, SIDES_MAX, WORKERS_MAX } from './limits.ts';
+import {
+  ACL_ENTRIES_MAX,
+  ACLS_MAX,
+  CONNECTIONS_MAX,
+  FARMS_MAX,
+  LISTENERS_MAX,
+  SERVERS_MAX,
+  SIDES_MAX,
+  WORKERS_MAX,
+} from './limits.ts';
 import { bytes, config, f64, i32, lanes, owned, shared, table, u16, u32, u8 } from './columns.ts';
 
 /** Rows are farms; row 0 is the unnamed farm. */
@@ -33,6 +42,14 @@ export const farms = table('farms', FARMS_MAX, {
   halfClosedTimeoutMs: config(f64),
   /** FASTCLOSE_* */
   fastclose: config(u8),
+  /** How long a client keeps its server without a new connection, ms; 0 for ever. */
+  trackingMs: config(f64),
+  /** Clients remembered at most; the one that came longest ago makes room. */
+  clientsMax: config(u32),
+  /** Bits of an IPv6 address that tell one client from another: 128, or 64 when a whole subnet counts as one. */
+  clientPrefix: config(u8),
+  /** Access list (row of `acls`) that clients must pass; those it denies go to the abuse server. */
+  clientAcl: config(u8),
   /** Round-robin cursor: index of the server chosen last. */
   cursor: shared,
 });
@@ -45,10 +62,37 @@ export const servers = table('servers', SERVERS_MAX, {
   hard: config(u32),
   weight: config(u32),
   prio: config(i32),
+  /** Access list (row of `acls`) that clients of this server must pass. */
+  acl: config(u8),
   /** Connections to the server in state connecting or connected, over all workers. */
   inFlight: shared,
   /** Passed over until this decisecond; 0 never failed. */
   blacklistedUntil: shared,
+});
+
+/** Rows are access lists; their entries lie together in `aclEntries`, and the first that matches decides. */
+export const acls = table('acls', ACLS_MAX, {
+  first: config(u32),
+  count: config(u32),
+  /** ACL_*: what holds when no entry matches, the opposite of the last entry; an empty list permits. */
+  otherwise: config(u8),
+});
+
+/**
+ * Rows are entries of access lists: an address matches when all its 128 bits under the mask equal the entry's.
+ * IPv4 is ::ffff:a.b.c.d, and an entry's address is masked already. Words are big-endian, word 0 first.
+ */
+export const aclEntries = table('aclEntries', ACL_ENTRIES_MAX, {
+  /** ACL_* */
+  action: config(u8),
+  address0: config(u32),
+  address1: config(u32),
+  address2: config(u32),
+  address3: config(u32),
+  mask0: config(u32),
+  mask1: config(u32),
+  mask2: config(u32),
+  mask3: config(u32),
 });
 
 /** Rows are listeners. */
@@ -72,6 +116,12 @@ export const settings = table('settings', 1, {
   tcpNoDelay: config(u8),
   /** 1: SO_KEEPALIVE on upstream sockets. */
   keepAlive: config(u8),
+  /** Connections that one source address may have served at once; 0 no limit. Further ones are parked. */
+  sourceMax: config(u32),
+  /** Connections that may be parked at once, over all workers. */
+  parkedMax: config(u32),
+  /** Access list of sources that `sourceMax` does not bind; ACL_NONE when there is none. */
+  trustedAcl: config(u8),
   /** Descriptors the workers may have open together. */
   descriptorMax: config(u32),
   /** STOP_* of shared.ts: workers stop accepting and reset their connections. */
@@ -159,6 +209,17 @@ export const gauges = table('gauges', 1, {
 
 export const FARM_F_ROUND_ROBIN = 1;
 export const FARM_F_STUBBORN = 2;
+export const FARM_F_PRIO = 4;
+export const FARM_F_WEIGHT = 8;
+export const FARM_F_HASH = 16;
+/** With FARM_F_HASH: the formula of the original. */
+export const FARM_F_HASH_ORIGINAL = 32;
+export const FARM_F_LEASTCONN = 64;
+
+export const ACL_PERMIT = 0;
+export const ACL_DENY = 1;
+/** In a column that names an access list: none. */
+export const ACL_NONE = 255;
 
 export const FASTCLOSE_OFF = 0;
 /** The end of the server's stream ends the connection. */
@@ -170,6 +231,8 @@ export const FASTCLOSE_BOTH = 3;
 export const schema = {
   farms,
   servers,
+  acls,
+  aclEntries,
   listeners,
   settings,
   connections,
