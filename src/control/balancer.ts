@@ -3,6 +3,7 @@
  *
  * @owner main thread.
  */
+import { randomInt } from 'node:crypto';
 import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
@@ -16,6 +17,8 @@ import { Supervisor } from './supervisor.ts';
 export const DESCRIPTOR_RESERVE = 48;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
+/** Key of the tables' hashes: as many bits as a random integer has. */
+const SEED_MAX = 2 ** 48 - 1;
 
 export class Balancer {
   readonly tables: Tables;
@@ -54,7 +57,7 @@ export class Balancer {
     const fitted = { ...configuration, settings: { ...configuration.settings, connMax } };
     const { settings } = fitted;
     const listeners = [openListener(host, fitted)];
-    const tables = openTables(createTables());
+    const tables = openTables(createTables(randomInt(SEED_MAX)));
     publish(tables, fitted, listeners, { descriptorMax });
     const start = { worker: 0, slotFirst: 0, slotCount: connMax, loop: settings.loop };
     try {

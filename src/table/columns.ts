@@ -83,6 +83,38 @@ export function bytes(count: number): ValueType<Uint8Array> {
   return { ...u8, name: `bytes(${count})`, perRow: count };
 }
 
+/** `count` 32-bit words per row; row r begins at word `r * count`. */
+export function words(count: number): ValueType<Int32Array> {
+  return { ...i32, name: `words(${count})`, perRow: count };
+}
+
+/** Bytes of a record: one cache line, so that all of a row costs one miss. */
+export const RECORD_SIZE = 64;
+export const RECORD_WORDS = RECORD_SIZE / 4;
+export const RECORD_NUMBERS = RECORD_SIZE / 8;
+
+/** Two views of the same rows: row r begins at word `r * RECORD_WORDS`, at number `r * RECORD_NUMBERS`. */
+export interface Records {
+  readonly words: Int32Array;
+  readonly numbers: Float64Array;
+}
+
+/**
+ * A row of words and f64 numbers that lie together; who uses it says which word is what.
+ *
+ * For tables whose rows are visited at random and as a whole: as columns, each value would be a cache miss of its own.
+ */
+export const record: ValueType<Records> = {
+  name: 'record',
+  size: RECORD_SIZE,
+  perRow: 1,
+  isLanes: false,
+  open: (memory, offset, length) => ({
+    words: new Int32Array(memory, offset, length * RECORD_WORDS),
+    numbers: new Float64Array(memory, offset, length * RECORD_NUMBERS),
+  }),
+};
+
 /**
  * One f64 per worker, for tables of one row.
  *

@@ -33,6 +33,8 @@ export function tableIndex(name: string): number {
 
 /** Fingerprint of the layout. */
 export const HEADER_FINGERPRINT = 0;
+/** Key of the hashes over addresses, two words; written once, before any thread but main opens the tables. */
+export const HEADER_KEY = 1;
 /** Version of the configuration (u32); its lowest bit is the bank that is live. */
 export const HEADER_VERSION = WORDS_ALIGN;
 /** 1 while control fills the idle bank. Control's own, like the row counts: [bank][table]. */

@@ -12,5 +12,9 @@ export const FARMS_MAX = 256;
 export const ACLS_MAX = 64;
 export const ACL_ENTRIES_MAX = 2 ** 17;
 export const WORKERS_MAX = 64;
+/** Rows for tracked clients, of all farms together; row 0 is none. */
+export const CLIENTS_MAX = 2 ** 22;
+/** Rows for source addresses: one for each connection there can be, and row 0, which is none. */
+export const SOURCES_MAX = CONNECTIONS_MAX + 1;
 /** Locks of the tables, see LOCK_* in `shared.ts`. */
 export const LOCKS_MAX = 16;

@@ -5,7 +5,8 @@
  * - `config`  control fills the idle one of two banks, then publishes one version word; workers only read;
  * - `owned`   one worker writes its own rows (connections) or its own lane (counters); others read, may be a little late;
  * - `shared`  Int32 words that several threads change, only through the functions of `shared.ts`;
- * - `locked`  changed only while holding the table's lock (client table; comes with tracking).
+ * - `locked`  read and changed only while holding the table's lock (LOCK_* of `shared.ts`), through the functions of
+ *             `clients.ts` and `sources.ts`.
  *
  * Time columns are milliseconds of the monotonic clock as f64, except `shared` ones: deciseconds as u32 (13 years).
  */
@@ -13,14 +14,31 @@ import { ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
 import {
   ACL_ENTRIES_MAX,
   ACLS_MAX,
+  CLIENTS_MAX,
   CONNECTIONS_MAX,
   FARMS_MAX,
   LISTENERS_MAX,
   SERVERS_MAX,
   SIDES_MAX,
+  SOURCES_MAX,
   WORKERS_MAX,
 } from './limits.ts';
-import { bytes, config, f64, i32, lanes, owned, shared, table, u16, u32, u8 } from './columns.ts';
+import {
+  bytes,
+  config,
+  f64,
+  i32,
+  lanes,
+  locked,
+  owned,
+  record,
+  shared,
+  table,
+  u16,
+  u32,
+  u8,
+  words,
+} from './columns.ts';
 
 /** Rows are farms; row 0 is the unnamed farm. */
 export const farms = table('farms', FARMS_MAX, {
@@ -52,6 +70,10 @@ export const farms = table('farms', FARMS_MAX, {
   clientAcl: config(u8),
   /** Round-robin cursor: index of the server chosen last. */
   cursor: shared,
+  /** The farm's clients (rows of `clients`) as a list: who came longest ago, who came last; 0 none. LOCK_CLIENTS. */
+  clientOldest: locked(i32),
+  clientNewest: locked(i32),
+  clientCount: locked(i32),
 });
 
 /** Rows are servers; row 0 is "none". */
@@ -145,6 +167,11 @@ export const connections = table('connections', CONNECTIONS_MAX, {
   progressMs: owned(f64),
   /** The client's address (first PEER_SIZE bytes of an endpoint). */
   peer: owned(bytes(PEER_SIZE)),
+  /** The client's row of `clients` and its generation then; 0 none. */
+  client: owned(u32),
+  clientGeneration: owned(u32),
+  /** Row of `sources` in which the connection is counted; 0 none. */
+  source: owned(u32),
 });
 
 /** Rows are sides: connection slot x 2 downstream (client), + 1 upstream (server). */
@@ -181,6 +208,25 @@ export const counters = table('counters', 1, {
 export const serverCounters = table('serverCounters', SERVERS_MAX, {
   connects: shared,
   failures: shared,
+});
+
+/** Bytes per server: row `worker * SERVERS_MAX + server`, so that each worker adds to rows of its own; see `traffic.ts`. */
+export const serverTraffic = table('serverTraffic', WORKERS_MAX * SERVERS_MAX, {
+  bytesUp: owned(f64),
+  bytesDown: owned(f64),
+});
+
+/** Rows are tracked clients of all farms; see `clients.ts`. LOCK_CLIENTS. */
+export const clients = table('clients', CLIENTS_MAX, {
+  row: locked(record),
+  /** First rows of the chains of `addresses.ts`. */
+  bucket: locked(words(2)),
+});
+
+/** Rows are source addresses that have connections; see `sources.ts`. LOCK_SOURCES. */
+export const sources = table('sources', SOURCES_MAX, {
+  row: locked(record),
+  bucket: locked(words(2)),
 });
 
 /** Rows are workers. */
@@ -239,6 +285,9 @@ export const schema = {
   sides,
   counters,
   serverCounters,
+  serverTraffic,
+  clients,
+  sources,
   workers,
   gauges,
 };

@@ -169,8 +169,10 @@ export function stopping(tables: Tables): number {
 
 /* ---- locks ---- */
 
-/** The lock of the client table. */
+/** The lock of `clients` and of the lists in `farms` that run through it. */
 export const LOCK_CLIENTS = 0;
+/** The lock of `sources`. Nobody holds both. */
+export const LOCK_SOURCES = 1;
 
 /** Set beside the holder when somebody may be asleep, so that an unlock without sleepers costs no wake-up. */
 const LOCK_WAITED = 0x10000;

@@ -21,12 +21,15 @@
  * shared.ts   takeInFlight, giveInFlight, takeConnection, giveConnection, readCursor, moveCursor,
  *             blacklist, clearBlacklist, blacklistedUntil, countConnect, countFailure, connectsOf, failuresOf,
  *             requestStop, stopping, lock, unlock, lockHolder
+ * clients.ts  touchClient, rememberServer, creditClient, forgetClients, readClients
+ * sources.ts  takeSource, promoteSource, giveSource, leaveSource
+ * traffic.ts  addTraffic (owner), trafficUp, trafficDown (any thread)
  * ring.ts     createRing, openRing: rows of numbers from one thread to one other
  * ```
  */
 import { assert } from '../base/assert.ts';
 import type { Column, Kind, NumberArray, Table } from './columns.ts';
-import { HEADER_FINGERPRINT, HEADER_WORDS, layout, tableIndex } from './layout.ts';
+import { HEADER_FINGERPRINT, HEADER_KEY, HEADER_WORDS, layout, tableIndex } from './layout.ts';
 import type { schema } from './schema.ts';
 
 type Schema = typeof schema;
@@ -71,13 +74,18 @@ export interface Tables extends Rows {
 /**
  * Reserves the memory of all tables at their hard limits, every value 0.
  *
+ * @param seed an integer below 2^53 that nobody outside can know, or addresses could be chosen to share a hash;
+ * tests and the simulator may do without.
  * @owner  main thread, once in the life of the process: tables never grow and never move.
  * @cost   address space (`layout.byteCount`); pages cost memory only once they are written.
  * @errors RangeError of the platform when the address space is not to be had.
  */
-export function createTables(): SharedArrayBuffer {
+export function createTables(seed = 0): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(layout.byteCount);
-  new Int32Array(memory)[HEADER_FINGERPRINT] = layout.fingerprint;
+  const header = new Int32Array(memory, 0, HEADER_WORDS);
+  header[HEADER_FINGERPRINT] = layout.fingerprint;
+  header[HEADER_KEY] = seed | 0;
+  header[HEADER_KEY + 1] = Math.floor(seed / 2 ** 32);
   return memory;
 }
 

@@ -1,0 +1,318 @@
+/**
+ * The clients that farms remember: which server each was sent to, when it last came, what it has sent and received.
+ *
+ * All farms share one arena of rows; each farm has an exact list of its clients in the order in which they last came
+ * (`farms.clientOldest` to `farms.clientNewest`), because who came longest ago makes room. Each function is one
+ * critical section under LOCK_CLIENTS, so limits and order are exact over all workers.
+ *
+ * A row goes to another client only after it was evicted, and then its generation has risen: whoever remembers row
+ * and generation (columns `connections.client`, `clientGeneration`) can never name the wrong client.
+ */
+import {
+  ARENA_USED,
+  KEY_FARM,
+  ROW_KEY,
+  addRow,
+  findRow,
+  hashKey,
+  isRowLive,
+  removeRow,
+  setKey,
+  writePeer,
+} from './addresses.ts';
+import { PEER_SIZE } from '../base/endpoint.ts';
+import { RECORD_NUMBERS, RECORD_WORDS } from './columns.ts';
+import { FARMS_MAX } from './limits.ts';
+import { LOCK_CLIENTS, lock, unlock } from './shared.ts';
+import type { ConfigBank, Tables } from './tables.ts';
+
+/* Words of a row, beyond those of `addresses.ts`. */
+/** Upper half of ROW_KEY: index within the farm, plus one, of the server last attempted; 0 none. */
+const SERVER_SHIFT = 16;
+const SERVER_MASK = 0xffff << SERVER_SHIFT;
+/** Neighbours in the farm's list; 0 ends. */
+export const ROW_OLDER = 6;
+export const ROW_NEWER = 7;
+/** Rises when the row is evicted. */
+const ROW_GENERATION = 8;
+/** Connections started. u32, wraps. */
+const ROW_CONNECTS = 9;
+
+/* Numbers of a row, counted in f64 (words 10 to 15). */
+/** When the last connection started, ms. */
+const ROW_LAST = 5;
+/** Bytes sent to the client, and received from it. */
+const ROW_SENT = 6;
+const ROW_RECEIVED = 7;
+
+/** Clients evicted at most by one that comes, so that a limit that shrank is followed in steps. */
+const EVICTIONS_MAX = 2;
+
+/** What `touchClient` found. One per worker, used again and again. */
+export class ClientVisit {
+  /** Row of `clients`; 0 when the farm remembers nobody. */
+  row = 0;
+  generation = 0;
+  /** Index within the farm, plus one, of the server last attempted; 0 none. */
+  server = 0;
+  /** True when the client was not known, or came too long ago to count as known. */
+  isNew = false;
+}
+
+/**
+ * A connection of the peer starts: finds the farm's client or makes it, and notes that it came.
+ *
+ * A client whose last connection started more than `farms.trackingMs` ago (and that is not 0) starts anew: without
+ * server, counters at 0. When the farm remembers `farms.clientsMax` others, the one that came longest ago makes room;
+ * when no row is left at all, that of the farm with most clients does. With `clientsMax` 0 nobody is remembered.
+ *
+ * @param config what the worker works with in this turn.
+ * @param worker who asks, for the lock.
+ * @param peers records of PEER_SIZE bytes; `at` where the peer's begins.
+ * @param nowMs the turn's time, ms.
+ * @param visit is filled.
+ * @owner any worker.
+ * @cost  one hash and one lock; a handful of cache misses in tables of millions. Allocates nothing.
+ */
+export function touchClient(
+  tables: Tables,
+  config: ConfigBank,
+  worker: number,
+  farm: number,
+  peers: Uint8Array,
+  at: number,
+  nowMs: number,
+  visit: ClientVisit,
+): void {
+  const { clientPrefix, clientsMax, trackingMs } = config.farms;
+  const limit = clientsMax[farm];
+  setKey(peers, at, clientPrefix[farm], farm);
+  const hash = hashKey(tables);
+  lock(tables, LOCK_CLIENTS, worker);
+  let row = limit === 0 ? 0 : findRow(tables.clients, hash);
+  visit.isNew = row === 0 || isExpired(tables, row, nowMs, trackingMs[farm]);
+  if (row !== 0) {
+    moveToNewest(tables, farm, row);
+    trim(tables, farm, limit);
+  } else if (limit !== 0) {
+    trim(tables, farm, limit - 1);
+    row = admit(tables, farm, hash);
+  }
+  record(tables, row, nowMs, visit);
+  unlock(tables, LOCK_CLIENTS, worker);
+}
+
+/**
+ * Notes the server that the client's connection is sent to; nothing when the row is another client's by now.
+ *
+ * @param server index within the farm, plus one; 0 forgets.
+ * @owner any worker. @cost one lock and one cache miss.
+ */
+export function rememberServer(tables: Tables, worker: number, row: number, generation: number, server: number): void {
+  const { words } = tables.clients.row;
+  const at = row * RECORD_WORDS;
+  lock(tables, LOCK_CLIENTS, worker);
+  if (isStill(words, at, generation)) {
+    words[at + ROW_KEY] = (words[at + ROW_KEY] & ~SERVER_MASK) | (server << SERVER_SHIFT);
+  }
+  unlock(tables, LOCK_CLIENTS, worker);
+}
+
+/**
+ * Adds bytes to the client's account; nothing when the row is another client's by now.
+ *
+ * @owner any worker, or main on behalf of one that is gone. @cost one lock and one cache miss.
+ */
+export function creditClient(
+  tables: Tables,
+  worker: number,
+  row: number,
+  generation: number,
+  toClient: number,
+  fromClient: number,
+): void {
+  const { words, numbers } = tables.clients.row;
+  lock(tables, LOCK_CLIENTS, worker);
+  if (isStill(words, row * RECORD_WORDS, generation)) {
+    numbers[row * RECORD_NUMBERS + ROW_SENT] += toClient;
+    numbers[row * RECORD_NUMBERS + ROW_RECEIVED] += fromClient;
+  }
+  unlock(tables, LOCK_CLIENTS, worker);
+}
+
+/**
+ * Forgets up to `most` of the farm's clients, those that came longest ago first; for a farm that is gone.
+ *
+ * @returns how many are left.
+ * @owner control; in pieces, because the lock is held meanwhile.
+ */
+export function forgetClients(tables: Tables, worker: number, farm: number, most: number): number {
+  const { clientCount } = tables.farms;
+  lock(tables, LOCK_CLIENTS, worker);
+  for (let i = 0; i < most && clientCount[farm] > 0; i++) evict(tables, tables.farms.clientOldest[farm]);
+  const left = clientCount[farm];
+  unlock(tables, LOCK_CLIENTS, worker);
+  return left;
+}
+
+/** Clients the farm remembers. @owner any thread; a little late. */
+export function clientsOf(tables: Tables, farm: number): number {
+  return tables.farms.clientCount[farm];
+}
+
+/** Some clients of a farm, as `readClients` copies them: entry i of each array. */
+export class ClientPage {
+  /** Entries filled. */
+  count = 0;
+  readonly rows: Uint32Array;
+  /** Address of entry i as a record at `i * PEER_SIZE`, for `ipText`. */
+  readonly peers: Uint8Array;
+  /** Index within the farm, plus one; 0 none. */
+  readonly servers: Uint16Array;
+  readonly connects: Uint32Array;
+  readonly lastMs: Float64Array;
+  readonly sent: Float64Array;
+  readonly received: Float64Array;
+
+  constructor(size: number) {
+    this.rows = new Uint32Array(size);
+    this.peers = new Uint8Array(size * PEER_SIZE);
+    this.servers = new Uint16Array(size);
+    this.connects = new Uint32Array(size);
+    this.lastMs = new Float64Array(size);
+    this.sent = new Float64Array(size);
+    this.received = new Float64Array(size);
+  }
+}
+
+/** Rows looked at under one lock by `readClients`. */
+const READ_ROWS = 1024;
+
+/**
+ * Copies the next clients of a farm, by row. A client that stays during the whole walk is met exactly once.
+ *
+ * @param from the row to begin with: 1 first, then what the last call returned.
+ * @returns where to go on; 0 when all rows were looked at.
+ * @owner control.
+ * @cost  the lock, held for at most READ_ROWS rows or one page; call again in a later turn of the event loop.
+ */
+export function readClients(tables: Tables, worker: number, farm: number, from: number, page: ClientPage): number {
+  const { words } = tables.clients.row;
+  page.count = 0;
+  lock(tables, LOCK_CLIENTS, worker);
+  const end = Math.min(words[ARENA_USED] + 1, from + READ_ROWS);
+  let row = from;
+  for (; row < end && page.count < page.rows.length; row++) {
+    const at = row * RECORD_WORDS;
+    if (isRowLive(words, at) && (words[at + ROW_KEY] & KEY_FARM) === farm) copyRow(tables, row, page);
+  }
+  const isDone = row > words[ARENA_USED];
+  unlock(tables, LOCK_CLIENTS, worker);
+  return isDone ? 0 : row;
+}
+
+function copyRow(tables: Tables, row: number, page: ClientPage): void {
+  const { words, numbers } = tables.clients.row;
+  const at = row * RECORD_WORDS;
+  const i = page.count++;
+  page.rows[i] = row;
+  writePeer(words, at, page.peers, i * PEER_SIZE);
+  page.servers[i] = words[at + ROW_KEY] >>> SERVER_SHIFT;
+  page.connects[i] = words[at + ROW_CONNECTS];
+  page.lastMs[i] = numbers[row * RECORD_NUMBERS + ROW_LAST];
+  page.sent[i] = numbers[row * RECORD_NUMBERS + ROW_SENT];
+  page.received[i] = numbers[row * RECORD_NUMBERS + ROW_RECEIVED];
+}
+
+/* ---- under the lock ---- */
+
+function isStill(words: Int32Array, at: number, generation: number): boolean {
+  return at !== 0 && words[at + ROW_GENERATION] === (generation | 0);
+}
+
+function isExpired(tables: Tables, row: number, nowMs: number, trackingMs: number): boolean {
+  return trackingMs > 0 && nowMs - tables.clients.row.numbers[row * RECORD_NUMBERS + ROW_LAST] > trackingMs;
+}
+
+/** Counts the connect, from 0 for a new client, and fills the visit. */
+function record(tables: Tables, row: number, nowMs: number, visit: ClientVisit): void {
+  visit.row = row;
+  visit.generation = 0;
+  visit.server = 0;
+  if (row === 0) return;
+  const { words, numbers } = tables.clients.row;
+  const at = row * RECORD_WORDS;
+  const numberAt = row * RECORD_NUMBERS;
+  if (visit.isNew) {
+    words[at + ROW_KEY] &= ~SERVER_MASK;
+    words[at + ROW_CONNECTS] = 0;
+    numbers[numberAt + ROW_SENT] = 0;
+    numbers[numberAt + ROW_RECEIVED] = 0;
+  }
+  words[at + ROW_CONNECTS]++;
+  numbers[numberAt + ROW_LAST] = nowMs;
+  visit.generation = words[at + ROW_GENERATION] >>> 0;
+  visit.server = words[at + ROW_KEY] >>> SERVER_SHIFT;
+}
+
+/** A new row at the recent end of the farm's list. */
+function admit(tables: Tables, farm: number, hash: number): number {
+  let row = addRow(tables, tables.clients, hash);
+  if (row === 0) {
+    evict(tables, tables.farms.clientOldest[fullestFarm(tables)]);
+    row = addRow(tables, tables.clients, hash);
+  }
+  append(tables, farm, row);
+  return row;
+}
+
+function fullestFarm(tables: Tables): number {
+  const { clientCount } = tables.farms;
+  let fullest = 0;
+  for (let farm = 1; farm < FARMS_MAX; farm++) if (clientCount[farm] > clientCount[fullest]) fullest = farm;
+  return fullest;
+}
+
+/** Evicts until the farm has no more than `keep` clients, but only a few. */
+function trim(tables: Tables, farm: number, keep: number): void {
+  const { clientCount, clientOldest } = tables.farms;
+  for (let i = 0; i < EVICTIONS_MAX && clientCount[farm] > keep; i++) evict(tables, clientOldest[farm]);
+}
+
+function evict(tables: Tables, row: number): void {
+  const { words } = tables.clients.row;
+  const at = row * RECORD_WORDS;
+  unlink(tables, words[at + ROW_KEY] & KEY_FARM, row);
+  words[at + ROW_GENERATION]++;
+  removeRow(tables, tables.clients, row);
+}
+
+function moveToNewest(tables: Tables, farm: number, row: number): void {
+  if (tables.farms.clientNewest[farm] === row) return;
+  unlink(tables, farm, row);
+  append(tables, farm, row);
+}
+
+function unlink(tables: Tables, farm: number, row: number): void {
+  const { clientOldest, clientNewest, clientCount } = tables.farms;
+  const { words } = tables.clients.row;
+  const older = words[row * RECORD_WORDS + ROW_OLDER];
+  const newer = words[row * RECORD_WORDS + ROW_NEWER];
+  if (older === 0) clientOldest[farm] = newer;
+  else words[older * RECORD_WORDS + ROW_NEWER] = newer;
+  if (newer === 0) clientNewest[farm] = older;
+  else words[newer * RECORD_WORDS + ROW_OLDER] = older;
+  clientCount[farm]--;
+}
+
+function append(tables: Tables, farm: number, row: number): void {
+  const { clientOldest, clientNewest, clientCount } = tables.farms;
+  const { words } = tables.clients.row;
+  const newest = clientNewest[farm];
+  words[row * RECORD_WORDS + ROW_OLDER] = newest;
+  words[row * RECORD_WORDS + ROW_NEWER] = 0;
+  if (newest === 0) clientOldest[farm] = row;
+  else words[newest * RECORD_WORDS + ROW_NEWER] = row;
+  clientNewest[farm] = row;
+  clientCount[farm]++;
+}
