@@ -1,0 +1,45 @@
+/** The same scripts against Debian's pen and ours. What differs is listed in `differences.ts`, or a fault. */
+import { describe, expect, test } from 'vitest';
+import { needs } from '../support/skip.ts';
+import { DIFFERENCES } from './differences.ts';
+import { ORIGINAL, OURS, type Program } from './program.ts';
+import { runScript } from './run.ts';
+import { isJudged, type JudgedStep } from './script.ts';
+import { CHOICE } from './scripts/choice.ts';
+import { COMMANDS } from './scripts/commands.ts';
+import { FAILOVER } from './scripts/failover.ts';
+import { PENCTL } from './scripts/penctl.ts';
+import { STATE } from './scripts/state.ts';
+import { START } from './scripts/start.ts';
+
+const SCRIPTS = [...CHOICE, ...FAILOVER, ...COMMANDS, ...STATE, ...START, ...PENCTL];
+const STEPS: readonly JudgedStep[] = SCRIPTS.flatMap((script) => script.steps.filter(isJudged));
+
+describe('the list of differences', () => {
+  test('each of them shows in a script, and changes what is seen there', () => {
+    const shown = new Set<string>(STEPS.flatMap(({ unlike }) => unlike?.id ?? []));
+    expect(Object.keys(DIFFERENCES).filter((id) => !shown.has(id))).toEqual([]);
+    expect(STEPS.filter(({ gives, unlike }) => unlike?.ours === gives)).toEqual([]);
+  });
+
+  test('no two scripts have the same name, and there are as many as promised', () => {
+    const ids = SCRIPTS.map((script) => script.id);
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+    expect(SCRIPTS.length - COMMANDS.length - STATE.length).toBeGreaterThanOrEqual(40);
+    expect(STEPS.filter((step) => step.do === 'say').length).toBeGreaterThanOrEqual(60);
+  });
+});
+
+/** What is seen must be what the script says of this program, step by step. */
+function declare(program: Program): void {
+  test.concurrent.each(SCRIPTS.map((script) => [`${script.id}: ${script.says}`, script] as const))(
+    `${program.name}: %s`,
+    async (_name, script) => {
+      const { got, wanted } = await runScript(script, program);
+      expect(got).toEqual(wanted);
+    },
+  );
+}
+
+needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => declare(ORIGINAL));
+if (process.env['PEN_DIFFERENTIAL'] !== undefined) needs({ linux: true }, 'scripts on Pen', () => declare(OURS));

@@ -1,0 +1,188 @@
+/** The two programs that the scripts compare: how they are started, what they say, and how they end. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { PEN } from '../support/pen.ts';
+import type { Stage } from './stage.ts';
+
+const PENCTL = fileURLToPath(new URL('../../dist/bin/penctl.js', import.meta.url));
+const START_LIMIT_MS = 6000;
+/** A start that fails late does so within this time of listening. */
+const LATE_MS = 150;
+const LOOK_MS = 5;
+const PENCTL_LIMIT_MS = 15_000;
+const isRoot = process.getuid?.() === 0;
+
+/** A pen and its penctl. */
+export interface Program {
+  readonly name: 'original' | 'ours';
+  readonly pen: readonly string[];
+  readonly penctl: readonly string[];
+  /** Options that let it run as whoever runs the tests, with a control listener. */
+  readonly always: readonly string[];
+  /** Lines on stderr that every start of it has. */
+  readonly usual: RegExp;
+}
+
+export const ORIGINAL: Program = {
+  name: 'original',
+  pen: ['/usr/bin/pen'],
+  penctl: ['/usr/bin/penctl'],
+  always: isRoot ? ['-f', '-u', 'root'] : ['-f'],
+  usual: /^Error Opening file \/usr\/share\/GeoIP|: (Before|After): conns = /,
+};
+
+export const OURS: Program = {
+  name: 'ours',
+  pen: [process.execPath, PEN],
+  penctl: [process.execPath, PENCTL],
+  always: ['-f'],
+  usual: /: listening on /,
+};
+
+/** A started program. */
+export class Running {
+  readonly child: ChildProcess;
+  stdout = '';
+  private readonly program: Program;
+  private readonly stage: Stage;
+  private readonly args: readonly string[];
+  private stderr = '';
+  private readonly closed: Promise<void>;
+
+  constructor(program: Program, stage: Stage, args: readonly string[]) {
+    this.program = program;
+    this.stage = stage;
+    this.args = args;
+    const [command = '', ...before] = program.pen;
+    this.child = spawn(command, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: stage.folder });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.closed = new Promise((resolve) => this.child.once('close', () => resolve()));
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** What the person sees who started it: whether it serves or how it ended, usage, complaints. */
+  async outcome(): Promise<string> {
+    const deadline = performance.now() + START_LIMIT_MS;
+    while (!this.hasEnded && !this.listens() && performance.now() < deadline) await pause(LOOK_MS);
+    const late = performance.now() + LATE_MS;
+    while (!this.hasEnded && performance.now() < late) await pause(LOOK_MS);
+    const parts: string[] = [];
+    if (this.hasEnded) parts.push(this.end());
+    // In the background the one that was started has ended, and another one serves.
+    const last = performance.now() + LATE_MS;
+    while (this.child.exitCode === 0 && !this.listens() && performance.now() < last) await pause(LOOK_MS);
+    if (this.listens()) parts.push('serves');
+    else if (this.hasEnded) await Promise.race([this.closed, pause(LATE_MS)]);
+    else parts.push('runs');
+    return [...parts, ...this.printed()].join(', ');
+  }
+
+  /** `alive`, or how it ended; a death that is on its way is waited for. */
+  async fate(): Promise<string> {
+    const late = performance.now() + LATE_MS * 2;
+    while (!this.hasEnded && performance.now() < late) await pause(LOOK_MS);
+    return this.hasEnded ? this.end() : 'alive';
+  }
+
+  /** For messages about what went wrong. */
+  get said(): string {
+    return `${this.stdout}${this.stderr}`;
+  }
+
+  async kill(): Promise<void> {
+    if (!this.hasEnded) {
+      const gone = new Promise<void>((resolve) => this.child.once('exit', () => resolve()));
+      this.child.kill('SIGKILL');
+      await gone;
+    }
+    for (const pid of processesWith(this.stage.listen)) process.kill(pid, 'SIGKILL');
+  }
+
+  private end(): string {
+    return this.child.signalCode ?? `exit ${this.child.exitCode}`;
+  }
+
+  /** Whether what the arguments ask for is open: the listener, or its socket's path. */
+  private listens(): boolean {
+    const { stage, args } = this;
+    const path = args.find((arg) => arg.startsWith(stage.folder) && arg.endsWith('.sock') && !isControl(args, arg));
+    if (path !== undefined) return existsSync(path);
+    if (!isListening(stage.host, stage.listenPort)) return false;
+    return !args.includes(stage.control) || this.isControlRefused || isListening(stage.host, stage.controlPort);
+  }
+
+  private get isControlRefused(): boolean {
+    return this.stderr.includes("Won't open control port");
+  }
+
+  private printed(): string[] {
+    const { program } = this;
+    const complaints = this.stderr.split('\n').filter((line) => line !== '' && !program.usual.test(line));
+    const parts: string[] = [];
+    if (this.stdout.startsWith('usage:')) parts.push('usage');
+    if (complaints.length > 0) parts.push('complains');
+    return parts;
+  }
+}
+
+/** Runs its penctl: exit code and what it printed, an error message as `complains`. */
+export async function runPenctl(program: Program, args: readonly string[], stage: Stage): Promise<string> {
+  const [command = '', ...before] = program.penctl;
+  const child = spawn(command, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: PENCTL_LIMIT_MS });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const code = await new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  const parts = [`exit ${code}`];
+  if (stdout.startsWith('usage:')) parts.push('usage');
+  else if (stdout !== '') parts.push(`prints ${JSON.stringify(stage.unfill(stdout))}`);
+  if (stderr !== '') parts.push('complains');
+  return parts.join(', ');
+}
+
+/** Whether somebody listens on an IPv4 address, looked up without connecting to it. */
+function isListening(host: string, port: number): boolean {
+  const address = host
+    .split('.')
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .reverse()
+    .join('');
+  const wanted = `${address}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .some((line) => {
+      const [, local, , state] = line.trim().split(/\s+/);
+      return local === wanted && state === '0A';
+    });
+}
+
+function isControl(args: readonly string[], arg: string): boolean {
+  return args[args.indexOf(arg) - 1] === '-C';
+}
+
+/** Processes that have this on their command line: only those of one stage have its address. */
+function processesWith(text: string): number[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0').includes(text) ? [pid] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
