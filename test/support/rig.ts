@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { Endpoint } from '../../src/base/endpoint.ts';
+import { FaultProxy } from './fault-proxy.ts';
 import { baselineOf, expectAtRest, strangeLines, type Baseline } from './oracles.ts';
 import { Peer } from './peer.ts';
 import { Pen, type LoopName } from './pen.ts';
@@ -34,11 +35,15 @@ export interface RigOptions {
   readonly descriptors?: number;
   /** Servers in front of the others where nobody listens: their connects are refused. */
   readonly deadServers?: number;
+  /** Each server is behind a fault proxy, whose chance comes from this seed. */
+  readonly faultSeed?: number;
 }
 
 export class Rig {
   readonly loop: LoopName;
   servers: readonly Server[] = [];
+  /** One in front of each server, if the rig was asked for faults. */
+  proxies: readonly FaultProxy[] = [];
   private readonly options: RigOptions;
   private running: { pen: Pen; baseline: Baseline } | undefined;
 
@@ -60,12 +65,16 @@ export class Rig {
 
   async start(): Promise<void> {
     const { servers = [undefined], serverOptions, serverBacklog, options = [] } = this.options;
-    const { listen, descriptors, deadServers = 0 } = this.options;
+    const { listen, descriptors, deadServers = 0, faultSeed } = this.options;
     this.servers = servers.map((at) => new Server(at, serverOptions, serverBacklog));
+    if (faultSeed !== undefined) {
+      this.proxies = this.servers.map((server, index) => new FaultProxy(server.endpoint, faultSeed + index));
+    }
+    const targets = faultSeed === undefined ? this.servers : this.proxies;
     const pen = await Pen.start({
       loop: this.loop,
       options,
-      servers: [...deadAddresses(deadServers), ...this.servers.map((server) => server.address)],
+      servers: [...deadAddresses(deadServers), ...targets.map((target) => target.address)],
       ...(listen === undefined ? {} : { listen }),
       ...(descriptors === undefined ? {} : { descriptors }),
     });
@@ -76,6 +85,7 @@ export class Rig {
   /** Closes what the test has left open, then holds the oracles to Pen. */
   async settle(): Promise<void> {
     Peer.closeAll();
+    for (const proxy of this.proxies) proxy.forget();
     for (const server of this.servers) server.forget();
     if (this.running) await expectAtRest(this.running.pen, this.running.baseline);
     // Connections that Pen had on their way to a server came in after the first sweep.
@@ -84,6 +94,8 @@ export class Rig {
   }
 
   async stop(): Promise<void> {
+    for (const proxy of this.proxies) proxy.close();
+    this.proxies = [];
     for (const server of this.servers) server.close();
     this.servers = [];
     if (!this.running) return;

@@ -116,6 +116,13 @@ export class Sockets {
     return this.libc.send(fd, this.base + PATTERN_AT + offset, length, MSG_NOSIGNAL);
   }
 
+  /** Sends bytes that lie anywhere. */
+  send(fd: number, bytes: Uint8Array): number {
+    const length = Math.min(bytes.length, SCRATCH_BYTES);
+    this.scratch.set(bytes.subarray(0, length));
+    return this.libc.send(fd, this.base + SCRATCH_AT, length, MSG_NOSIGNAL);
+  }
+
   endWriting(fd: number): number {
     return this.libc.shutdown(fd, SHUT_WR);
   }
