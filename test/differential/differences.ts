@@ -1,4 +1,7 @@
-/** Where Pen differs from Debian's pen 0.34.1 on purpose. */
+/**
+ * Where Pen differs from Debian's pen 0.34.1 on purpose. Each entry is shown by a step of a script (`unlike`); the table
+ * in `docs/differences.md` is this list.
+ */
 
 export interface Difference {
   /** What one does to see it. */
@@ -12,21 +15,10 @@ export interface Difference {
 export const DIFFERENCES = {
   limits: {
     when: 'servers have limits (`max`, `hard`)',
-    original: 'counts a connection when its connect ends, and uncounts also those it never counted, so limits leak',
+    original:
+      'counts a connection only when its connect ends, and uncounts also those it never counted, so limits leak',
     ours: 'counts from the attempt on, and each connection once: a limit is never exceeded',
     why: 'a limit that can be exceeded protects nothing',
-  },
-  'tracking-time': {
-    when: 'a client comes back after the tracking time (`-T`)',
-    original: 'still knows it, unless another client has taken its place',
-    ours: 'chooses anew',
-    why: 'the time is what was asked for',
-  },
-  hash: {
-    when: 'clients are chosen by hash (`-h`)',
-    original: 'with 2, 4, 8 ... servers only the first byte of the address counts',
-    ours: 'all of the address counts; `hash original` gives the old choice',
-    why: 'clients of one network all got the same server',
   },
   refused: {
     when: 'a server refuses a connection, without `-P`',
@@ -35,46 +27,64 @@ export const DIFFERENCES = {
     why: 'this is what failover is for',
   },
   reset: {
-    when: 'a server or client resets its connection',
+    when: 'a server or a client resets its connection',
     original: 'the other side sees an orderly end',
     ours: 'the other side sees a reset',
     why: 'a reply that was cut short must not look complete',
   },
+  'tracking-time': {
+    when: 'a client comes back after the tracking time (`-T`)',
+    original: 'still knows it, unless another client has taken its place',
+    ours: 'chooses anew',
+    why: 'the time is what was asked for',
+  },
+  hash: {
+    when: 'servers are chosen by hash (`-h`)',
+    original: 'with 2, 4, 8 ... servers only the first byte of the address counts',
+    ours: 'all of the address counts; `-O "hash original"` gives the choice of the original',
+    why: 'clients of one network all got the same server',
+  },
   denied: {
-    when: 'a client is denied by `client_acl` and there is no abuse server',
-    original: 'gets the emergency server if there is one',
+    when: 'a client is denied by `client_acl`, and there is an emergency but no abuse server',
+    original: 'gets the emergency server',
     ours: 'is closed',
     why: 'denied is denied',
   },
   mask: {
-    when: 'an access list entry has bits beyond its mask (`acl 2 permit 10.0.0.1 255.255.255.0`)',
+    when: 'an entry of an access list has bits beyond its mask (`acl 2 permit 10.0.0.1 255.255.255.0`)',
     original: 'never matches',
     ours: 'means the network',
     why: 'that is what was meant',
   },
+  'acl-errors': {
+    when: 'an `acl` command cannot be understood',
+    original: 'says nothing, or puts the entry into list 0',
+    ours: 'answers with a line that begins with `acl: `, and changes nothing',
+    why: 'a rule that is not there is dangerous',
+  },
   empty: {
     when: 'there are server numbers that were never set',
-    original: 'tries them in their turn, so the next one gets more clients',
+    original: 'tries them in their turn, so the next server gets their clients',
     ours: 'passes them over',
     why: 'they are not servers',
   },
+  'empty-text': {
+    when: '`servers` tells about a number that was never set',
+    original: '`addr (unknown address family 0`',
+    ours: '`addr 0.0.0.0`',
+    why: 'programs that read it stumble over the open bracket',
+  },
   numbers: {
-    when: 'a command is given a word that is not a number it can use (`blacklist abc`, `client_acl 10`)',
-    original: 'takes what looks like a number at its beginning, or 0',
+    when: 'a command is given a word that is not a number it can use (`blacklist abc`, `client_acl 10`, `server 0 max -2`)',
+    original: 'takes what looks like a number at the beginning, else 0; too large ones wrap',
     ours: 'changes nothing, and answers with the value in force',
     why: 'a slip of the finger must not switch something off',
   },
   'timeout-zero': {
-    when: 'the connect timeout is set to 0',
-    original: 'spins',
-    ours: 'keeps the one it had',
+    when: '`timeout 0`',
+    original: 'takes it, and needs a whole processor from then on',
+    ours: 'keeps the timeout it had',
     why: 'a timeout is at least a second',
-  },
-  'acl-errors': {
-    when: 'an `acl` command cannot be understood',
-    original: 'says nothing',
-    ours: 'answers with a line that begins with `acl: `',
-    why: 'a rule that is not there is dangerous',
   },
   crashes: {
     when: 'a command lacks its word (`no acl`)',
@@ -85,86 +95,68 @@ export const DIFFERENCES = {
   listen: {
     when: '`listen` names an address that cannot be opened',
     original: 'ends',
-    ours: 'keeps the listener it has, and answers with it',
+    ours: 'keeps its listener, and answers with its address',
     why: 'a balancer must survive its operator',
   },
-  'empty-text': {
-    when: '`servers` tells about a number that was never set',
-    original: '`addr (unknown address family 0`',
-    ours: '`addr 0.0.0.0`',
-    why: 'the bracket has no end',
-  },
   exit: {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: 'an option is unknown, lacks its word, or has one that it cannot use',
+    original: 'prints its usage and exits with 0, or goes on with another value',
+    ours: 'says which option it was and what would be right, and exits with 1',
+    why: 'scripts and service managers must see that a start failed',
   },
   'no-server': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
-  },
-  'port-zero': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: 'no server is named',
+    original: 'starts, and closes every client',
+    ours: 'says so, and exits with 1',
+    why: 'it is a mistake in nearly all cases',
   },
   'server-text': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: 'a server is written with a port, limit, weight or priority that cannot be, or with too many fields',
+    original: 'takes what it can read, and 0 for the rest',
+    ours: 'says which field it was, and exits with 1',
+    why: 'a server that is never used should not go unnoticed',
   },
   'control-address': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
-  },
-  twice: {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: 'the control address (`-C`) cannot be',
+    original: 'runs without control listener',
+    ours: 'says so, and exits with 1',
+    why: 'it would be noticed when it is needed',
   },
   'start-server': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: '`-O "server 0 max 5"` for a server of the command line',
+    original: 'the command line wins, also with what it does not mention',
+    ours: 'the command counts',
+    why: 'it was said on purpose',
   },
-  'unix-server-acl': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
-  },
-  'unix-file': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
-  },
-  int: {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+  twice: {
+    when: 'a second pen is started on the same port',
+    original: 'both run, and share the clients',
+    ours: 'the second one says that the address is in use, and exits with 1',
+    why: 'it is a mistake in nearly all cases',
   },
   background: {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: 'a start in the background fails',
+    original: 'exits with 0 before it has opened anything',
+    ours: 'exits with 1 and says why; 0 means that it serves',
+    why: 'scripts and service managers must see that a start failed',
+  },
+  'unix-file': {
+    when: 'there is a file where a unix socket should be',
+    original: 'deletes it, whatever it is',
+    ours: 'says so, and exits with 1; only a socket that nobody answers on is replaced',
+    why: 'a typing error must not cost a file',
+  },
+  int: {
+    when: 'SIGINT',
+    original: 'dies by the signal, and leaves its pid file',
+    ours: 'stops as with SIGTERM: exit code 0',
+    why: 'Ctrl-C is a request to stop',
   },
   'penctl-long': {
-    when: 'x',
-    original: 'x',
-    ours: 'x',
-    why: 'x',
+    when: 'a command for penctl is longer than 1021 characters',
+    original: 'penctl refuses',
+    ours: 'is sent, up to 64 KiB',
+    why: 'there is no reason for the limit',
   },
 } as const satisfies Record<string, Difference>;
 

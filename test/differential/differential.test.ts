@@ -1,4 +1,6 @@
 /** The same scripts against Debian's pen and ours. What differs is listed in `differences.ts`, or a fault. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { needs } from '../support/skip.ts';
 import { DIFFERENCES } from './differences.ts';
@@ -11,7 +13,9 @@ import { FAILOVER } from './scripts/failover.ts';
 import { PENCTL } from './scripts/penctl.ts';
 import { STATE } from './scripts/state.ts';
 import { START } from './scripts/start.ts';
+import { withTable } from './table.ts';
 
+const PAGE = fileURLToPath(new URL('../../docs/differences.md', import.meta.url));
 const SCRIPTS = [...CHOICE, ...FAILOVER, ...COMMANDS, ...STATE, ...START, ...PENCTL];
 const STEPS: readonly JudgedStep[] = SCRIPTS.flatMap((script) => script.steps.filter(isJudged));
 
@@ -20,6 +24,13 @@ describe('the list of differences', () => {
     const shown = new Set<string>(STEPS.flatMap(({ unlike }) => unlike?.id ?? []));
     expect(Object.keys(DIFFERENCES).filter((id) => !shown.has(id))).toEqual([]);
     expect(STEPS.filter(({ gives, unlike }) => unlike?.ours === gives)).toEqual([]);
+  });
+
+  test('the page for people has the same list', () => {
+    const page = readFileSync(PAGE, 'utf8');
+    const fresh = withTable(page);
+    if (process.env['PEN_WRITE'] !== undefined) writeFileSync(PAGE, fresh);
+    else expect(page, 'docs/differences.md is stale; PEN_WRITE=1 writes it').toBe(fresh);
   });
 
   test('no two scripts have the same name, and there are as many as promised', () => {

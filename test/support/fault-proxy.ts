@@ -47,7 +47,8 @@ export class Link {
 
   step(nowMs: number): void {
     this.toServer.step(nowMs);
-    this.toClient.step(nowMs);
+    // A reset that a send has heard of reads as an end of stream: whoever is broken is not read any more.
+    if (!this.toServer.isBroken) this.toClient.step(nowMs);
     if (this.toServer.isEnded && this.toClient.isEnded) this.close();
     else if (this.toServer.isBroken || this.toClient.isBroken) this.reset();
     this.client.refresh();
