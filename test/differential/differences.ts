@@ -87,9 +87,9 @@ export const DIFFERENCES = {
     why: 'a timeout is at least a second',
   },
   crashes: {
-    when: 'a command lacks its word (`no acl`)',
-    original: 'crashes',
-    ours: 'answers with a line that says what is missing',
+    when: 'a command lacks its word (`no acl`, `source`), or has one that nobody expected (`server 2000000000 port 1`)',
+    original: 'crashes, or ends',
+    ours: 'answers with a line that says what is wrong',
     why: 'a balancer must survive its operator',
   },
   listen: {
@@ -157,6 +157,12 @@ export const DIFFERENCES = {
     original: 'penctl refuses',
     ours: 'is sent, up to 64 KiB',
     why: 'there is no reason for the limit',
+  },
+  later: {
+    when: 'a command belongs to a capability that this version does not have (`http`, `log`, `web_stats`, `write`, ...)',
+    original: 'obeys',
+    ours: 'answers `http: not in this version yet`',
+    why: 'it comes later',
   },
 } as const satisfies Record<string, Difference>;
 

@@ -4,19 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { needs } from '../support/skip.ts';
 import { DIFFERENCES } from './differences.ts';
-import { ORIGINAL, OURS, type Program } from './program.ts';
+import { crossed, ORIGINAL, OURS, type Program } from './program.ts';
 import { runScript } from './run.ts';
-import { isJudged, type JudgedStep } from './script.ts';
+import { isJudged, type JudgedStep, type Script } from './script.ts';
 import { CHOICE } from './scripts/choice.ts';
 import { COMMANDS } from './scripts/commands.ts';
 import { FAILOVER } from './scripts/failover.ts';
+import { LATER } from './scripts/later.ts';
 import { PENCTL } from './scripts/penctl.ts';
 import { STATE } from './scripts/state.ts';
 import { START } from './scripts/start.ts';
 import { withTable } from './table.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/differences.md', import.meta.url));
-const SCRIPTS = [...CHOICE, ...FAILOVER, ...COMMANDS, ...STATE, ...START, ...PENCTL];
+const SCRIPTS = [...CHOICE, ...FAILOVER, ...COMMANDS, ...STATE, ...START, ...PENCTL, ...LATER];
 const STEPS: readonly JudgedStep[] = SCRIPTS.flatMap((script) => script.steps.filter(isJudged));
 
 describe('the list of differences', () => {
@@ -42,9 +43,9 @@ describe('the list of differences', () => {
 });
 
 /** What is seen must be what the script says of this program, step by step. */
-function declare(program: Program): void {
-  test.concurrent.each(SCRIPTS.map((script) => [`${script.id}: ${script.says}`, script] as const))(
-    `${program.name}: %s`,
+function declare(program: Program, scripts: readonly Script[]): void {
+  test.concurrent.each(scripts.map((script) => [`${script.id}: ${script.says}`, script] as const))(
+    '%s',
     async (_name, script) => {
       const { got, wanted } = await runScript(script, program);
       expect(got).toEqual(wanted);
@@ -52,5 +53,13 @@ function declare(program: Program): void {
   );
 }
 
-needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => declare(ORIGINAL));
-if (process.env['PEN_DIFFERENTIAL'] !== undefined) needs({ linux: true }, 'scripts on Pen', () => declare(OURS));
+needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => declare(ORIGINAL, SCRIPTS));
+if (process.env['PEN_DIFFERENTIAL'] !== undefined) {
+  needs({ linux: true }, 'scripts on Pen', () => declare(OURS, SCRIPTS));
+  needs({ linux: true, packages: ['pen'] }, "our penctl with Debian's pen", () =>
+    declare(crossed(ORIGINAL, OURS), PENCTL),
+  );
+  needs({ linux: true, packages: ['pen'] }, "Debian's penctl with our pen", () =>
+    declare(crossed(OURS, ORIGINAL), PENCTL),
+  );
+}

@@ -13,9 +13,13 @@ const LOOK_MS = 5;
 const PENCTL_LIMIT_MS = 15_000;
 const isRoot = process.getuid?.() === 0;
 
-/** A pen and its penctl. */
+type Maker = 'original' | 'ours';
+
+/** A pen and a penctl. */
 export interface Program {
-  readonly name: 'original' | 'ours';
+  /** Whose pen, and so whose results are wanted, except for those of penctl. */
+  readonly name: Maker;
+  readonly penctlName: Maker;
   readonly pen: readonly string[];
   readonly penctl: readonly string[];
   /** Options that let it run as whoever runs the tests, with a control listener. */
@@ -26,6 +30,7 @@ export interface Program {
 
 export const ORIGINAL: Program = {
   name: 'original',
+  penctlName: 'original',
   pen: ['/usr/bin/pen'],
   penctl: ['/usr/bin/penctl'],
   always: isRoot ? ['-f', '-u', 'root'] : ['-f'],
@@ -34,11 +39,17 @@ export const ORIGINAL: Program = {
 
 export const OURS: Program = {
   name: 'ours',
+  penctlName: 'ours',
   pen: [process.execPath, PEN],
   penctl: [process.execPath, PENCTL],
   always: ['-f'],
   usual: /: listening on /,
 };
+
+/** One's pen with the other's penctl. */
+export function crossed(pen: Program, { penctl, penctlName }: Program): Program {
+  return { ...pen, penctl, penctlName };
+}
 
 /** A started program. */
 export class Running {

