@@ -104,6 +104,12 @@ export const DIFFERENCES = {
     ours: 'says which option it was and what would be right, and exits with 1',
     why: 'scripts and service managers must see that a start failed',
   },
+  'port-zero': {
+    when: 'the port of the listener is 0',
+    original: 'prints an error and exits with 1',
+    ours: 'takes any free port, and says which',
+    why: 'this is what port 0 means elsewhere',
+  },
   'no-server': {
     when: 'no server is named',
     original: 'starts, and closes every client',

@@ -2,7 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.ts';
+import { isLong, runSeed } from '../support/rig.ts';
 import { needs } from '../support/skip.ts';
+import { drawScript } from './chance.ts';
 import { DIFFERENCES } from './differences.ts';
 import { crossed, ORIGINAL, OURS, type Program } from './program.ts';
 import { runScript } from './run.ts';
@@ -53,9 +56,26 @@ function declare(program: Program, scripts: readonly Script[]): void {
   );
 }
 
+/** SEED=n repeats the drawn scripts from number n on. */
+const SEED = runSeed();
+const DRAWN = isLong ? 400 : 16;
+
+/** Both programs do the same, whatever it is. */
+function declareDrawn(): void {
+  test.concurrent.each(Array.from({ length: DRAWN }, (_, number) => [SEED + number] as const))(
+    'seed %d',
+    async (seed) => {
+      const script = drawScript(new Prng(seed), `seed ${seed}`);
+      const [original, ours] = await Promise.all([runScript(script, ORIGINAL), runScript(script, OURS)]);
+      expect(ours.got, script.says).toEqual(original.got);
+    },
+  );
+}
+
 needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => declare(ORIGINAL, SCRIPTS));
 if (process.env['PEN_DIFFERENTIAL'] !== undefined) {
   needs({ linux: true }, 'scripts on Pen', () => declare(OURS, SCRIPTS));
+  needs({ linux: true, packages: ['pen'] }, 'scripts that nobody has thought of', declareDrawn);
   needs({ linux: true, packages: ['pen'] }, "our penctl with Debian's pen", () =>
     declare(crossed(ORIGINAL, OURS), PENCTL),
   );

@@ -60,13 +60,16 @@ export class Running {
   private readonly args: readonly string[];
   private stderr = '';
   private readonly closed: Promise<void>;
+  /** Others that listened there before. */
+  private readonly before: number;
 
   constructor(program: Program, stage: Stage, args: readonly string[]) {
     this.program = program;
     this.stage = stage;
     this.args = args;
-    const [command = '', ...before] = program.pen;
-    this.child = spawn(command, [...before, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: stage.folder });
+    this.before = listenersAt(stage.host, stage.listenPort);
+    const [command = '', ...words] = program.pen;
+    this.child = spawn(command, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: stage.folder });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.closed = new Promise((resolve) => this.child.once('close', () => resolve()));
@@ -127,8 +130,10 @@ export class Running {
     const { stage, args } = this;
     const path = args.find((arg) => arg.startsWith(stage.folder) && arg.endsWith('.sock') && !isControl(args, arg));
     if (path !== undefined) return existsSync(path);
-    if (!isListening(stage.host, stage.listenPort)) return false;
-    return !args.includes(stage.control) || this.isControlRefused || isListening(stage.host, stage.controlPort);
+    // Ours says so, also when it chose the port by itself.
+    if (this.stderr.includes(': listening on ')) return true;
+    if (listenersAt(stage.host, stage.listenPort) === this.before) return false;
+    return !args.includes(stage.control) || this.isControlRefused || listenersAt(stage.host, stage.controlPort) > 0;
   }
 
   private get isControlRefused(): boolean {
@@ -140,7 +145,8 @@ export class Running {
     const complaints = this.stderr.split('\n').filter((line) => line !== '' && !program.usual.test(line));
     const parts: string[] = [];
     if (this.stdout.startsWith('usage:')) parts.push('usage');
-    if (complaints.length > 0) parts.push('complains');
+    if (this.stderr.includes('not in this version yet')) parts.push('not yet');
+    else if (complaints.length > 0) parts.push('complains');
     return parts;
   }
 }
@@ -161,20 +167,19 @@ export async function runPenctl(program: Program, args: readonly string[], stage
   return parts.join(', ');
 }
 
-/** Whether somebody listens on an IPv4 address, looked up without connecting to it. */
-function isListening(host: string, port: number): boolean {
+/** Listening sockets at an IPv4 address, looked up without connecting to it. */
+function listenersAt(host: string, port: number): number {
   const address = host
     .split('.')
     .map((part) => Number(part).toString(16).padStart(2, '0'))
     .reverse()
     .join('');
   const wanted = `${address}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
-  return readFileSync('/proc/net/tcp', 'latin1')
-    .split('\n')
-    .some((line) => {
-      const [, local, , state] = line.trim().split(/\s+/);
-      return local === wanted && state === '0A';
-    });
+  const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n');
+  return lines.filter((line) => {
+    const [, local, , state] = line.trim().split(/\s+/);
+    return local === wanted && state === '0A';
+  }).length;
 }
 
 function isControl(args: readonly string[], arg: string): boolean {

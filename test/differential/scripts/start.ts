@@ -42,7 +42,7 @@ const USAGE: readonly Script[] = [
 
 const ADDRESSES: readonly Script[] = [
   begins('S-port', 'a port that does not exist', '-f {host}:nosuch {s0}', 'exit 1, complains'),
-  begins('S-port-zero', 'port 0', '-f {host}:0 {s0}', 'exit 1, complains', unlike('exit', '?')),
+  begins('S-port-zero', 'port 0', '-f {host}:0 {s0}', 'exit 1, complains', unlike('port-zero', 'serves')),
   begins('S-port-big', 'a port beyond 65535', '-f {host}:70000 {s0}', 'exit 1, complains'),
   begins('S-host', 'a listen address that does not exist', '-f nosuch.invalid:20100 {s0}', 'exit 1, complains'),
   begins('S-elsewhere', 'a listen address of another machine', '-f 192.0.2.1:20100 {s0}', 'exit 1, complains'),

@@ -1,0 +1,71 @@
+/** Scripts that nobody has thought of: drawn from a seed, to be run on both programs and compared. */
+import type { Prng } from '../../src/base/prng.ts';
+import { hold, release, request, say, type Script, type Step } from './script.ts';
+
+const SERVERS_MAX = 5;
+const CLIENTS = 5;
+const STEPS = 25;
+const WEIGHT_MAX = 4;
+
+/**
+ * Draws a script of requests, held connections and commands about choice.
+ *
+ * Left out is what differs on purpose and would show all the time: limits and refused connects (the original counts them
+ * wrongly), the default hash, numbers that are none.
+ */
+export function drawScript(prng: Prng, id: string): Script {
+  const count = prng.between(1, SERVERS_MAX);
+  const servers = Array.from({ length: count }, () => `:0:0:${prng.below(WEIGHT_MAX)}:${prng.below(WEIGHT_MAX)}`);
+  const options = ['-P'];
+  if (prng.chance(1, 2)) options.push('-r');
+  if (prng.chance(1, 5)) options.push('-s');
+  if (prng.chance(1, 4)) options.push('-W');
+  if (prng.chance(1, 5)) options.push('-O', 'prio');
+  if (prng.chance(1, 5)) options.push('-O', 'hash original');
+  if (prng.chance(1, 4)) options.push('-c', String(prng.between(1, CLIENTS)));
+  const steps: Step[] = [];
+  let held = 0;
+  for (let i = 0; i < STEPS; i++) {
+    const dice = prng.below(20);
+    if (dice < 9) {
+      steps.push(request(drawClients(prng), ''));
+    } else if (dice < 12) {
+      const clients = drawClients(prng);
+      held += clients.split(' ').length;
+      steps.push(hold(clients, ''));
+    } else if (dice < 13 && held > 0) {
+      steps.push(release(String(prng.below(held))));
+    } else {
+      steps.push(say(drawCommand(prng, count), ''));
+    }
+  }
+  const emergency = prng.chance(1, 3) ? { emergency: '' } : {};
+  return { id, says: `${options.join(' ')}, ${count} servers`, options, servers, ...emergency, steps };
+}
+
+function drawClients(prng: Prng): string {
+  return Array.from({ length: prng.between(1, 3) }, () => `c${prng.between(1, CLIENTS)}`).join(' ');
+}
+
+function drawCommand(prng: Prng, servers: number): string {
+  const server = prng.below(servers);
+  const commands = [
+    `server ${server} blacklist 60`,
+    `server ${server} blacklist 60`,
+    `server ${server} blacklist 0`,
+    `server ${server} weight ${prng.below(WEIGHT_MAX)}`,
+    `server ${server} prio ${prng.below(WEIGHT_MAX)}`,
+    `server ${server} acl ${prng.below(3)}`,
+    `acl ${prng.between(1, 2)} ${prng.chance(1, 2) ? 'permit' : 'deny'} 127.0.0.${prng.between(1, CLIENTS)}`,
+    `no acl ${prng.between(1, 2)}`,
+    `${prng.chance(1, 2) ? '' : 'no '}roundrobin`,
+    `${prng.chance(1, 2) ? '' : 'no '}weight`,
+    `${prng.chance(1, 2) ? '' : 'no '}prio`,
+    `${prng.chance(1, 2) ? '' : 'no '}stubborn`,
+    prng.chance(1, 2) ? 'hash original' : 'no hash',
+    'mode',
+    'servers',
+    'recent',
+  ];
+  return commands[prng.below(commands.length)];
+}
