@@ -6,6 +6,8 @@ const SERVERS_MAX = 5;
 const CLIENTS = 5;
 const STEPS = 25;
 const WEIGHT_MAX = 4;
+/** Source ports are part of the hash with round robin, so they must be the same for both programs. */
+const FIRST_PORT = 22000;
 
 /**
  * Draws a script of requests, held connections and commands about choice.
@@ -25,14 +27,17 @@ export function drawScript(prng: Prng, id: string): Script {
   if (prng.chance(1, 4)) options.push('-c', String(prng.between(1, CLIENTS)));
   const steps: Step[] = [];
   let held = 0;
+  let port = FIRST_PORT;
+  const clients = (): string =>
+    Array.from({ length: prng.between(1, 3) }, () => `c${prng.between(1, CLIENTS)}@${port++}`).join(' ');
   for (let i = 0; i < STEPS; i++) {
     const dice = prng.below(20);
     if (dice < 9) {
-      steps.push(request(drawClients(prng), ''));
+      steps.push(request(clients(), ''));
     } else if (dice < 12) {
-      const clients = drawClients(prng);
-      held += clients.split(' ').length;
-      steps.push(hold(clients, ''));
+      const some = clients();
+      held += some.split(' ').length;
+      steps.push(hold(some, ''));
     } else if (dice < 13 && held > 0) {
       steps.push(release(String(prng.below(held))));
     } else {
@@ -41,10 +46,6 @@ export function drawScript(prng: Prng, id: string): Script {
   }
   const emergency = prng.chance(1, 3) ? { emergency: '' } : {};
   return { id, says: `${options.join(' ')}, ${count} servers`, options, servers, ...emergency, steps };
-}
-
-function drawClients(prng: Prng): string {
-  return Array.from({ length: prng.between(1, 3) }, () => `c${prng.between(1, CLIENTS)}`).join(' ');
 }
 
 function drawCommand(prng: Prng, servers: number): string {

@@ -12,6 +12,7 @@ const FIRST_SERVER_PORT = 20001;
 const NAMED_PORTS: Readonly<Record<string, number>> = { sE: 20011, sA: 20012 };
 const FIRST_NET = 32;
 const NETS = 200;
+const HOSTS = 250;
 
 let claim: Promise<number> | undefined;
 let lastStage = 0;
