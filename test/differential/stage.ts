@@ -108,7 +108,7 @@ export class Stage {
 
   static async set(script: Script): Promise<Stage> {
     const number = ++lastStage;
-    const stage = new Stage(`127.${await claimNet()}.${number >> 8}.${number & 255 || 256}`, script);
+    const stage = new Stage(`127.${await claimNet()}.${Math.floor(number / HOSTS)}.${1 + (number % HOSTS)}`, script);
     await stage.openServers();
     return stage;
   }
