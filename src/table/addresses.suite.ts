@@ -5,16 +5,20 @@ import {
   ARENA_FREE,
   ARENA_MASK,
   ARENA_SPLIT,
-  ARENA_USED,
-  KEY_FARM,
+  BUCKETS_PER_ROW,
+  LINK_NEXT,
+  LINK_WORDS,
+  REFERENCE_HASH,
+  REFERENCE_ROW,
   ROW_KEY,
-  ROW_NEXT,
   bucketOf,
+  farmOfRow,
   hashRow,
   isRowLive,
+  rowsUsed,
   type Arena,
 } from './addresses.ts';
-import { ROW_NEWER, ROW_OLDER } from './clients.ts';
+import { LINK_NEWER, LINK_OLDER } from './clients.ts';
 import { RECORD_WORDS } from './columns.ts';
 import type { Tables } from './tables.ts';
 
@@ -46,31 +50,32 @@ function check(condition: boolean, what: string): void {
 
 /** Walks chains, free rows and buckets, with nobody else at work. @throws Error that says what is broken. */
 export function checkArena(tables: Tables, arena: Arena): Findings {
-  const { words } = arena.row;
-  const used = words[ARENA_USED]!;
-  const buckets = words[ARENA_MASK]! + 1 + words[ARENA_SPLIT]!;
-  check(buckets === 2 * used + 1, 'there are two buckets for each row');
+  const { link } = arena;
+  const used = rowsUsed(arena);
+  const buckets = link[ARENA_MASK]! + 1 + link[ARENA_SPLIT]!;
+  check(buckets === BUCKETS_PER_ROW * used + 1, 'there are two buckets for each row');
   const seen = new Uint8Array(used + 1);
   let live = 0;
   let longestChain = 0;
   for (let bucket = 0; bucket < buckets; bucket++) {
     let length = 0;
-    for (let row = arena.bucket[bucket]!; row !== 0; row = words[row * RECORD_WORDS + ROW_NEXT]!, length++) {
+    for (let reference = arena.bucket[bucket]!; reference !== 0; length++) {
+      const row = reference & REFERENCE_ROW;
       check(row > 0 && row <= used && seen[row] === 0, 'a row is in one chain, once');
-      check(isRowLive(words, row * RECORD_WORDS), 'rows in chains live');
-      check(
-        bucketOf(words, hashRow(tables, words, row * RECORD_WORDS)) === bucket,
-        'a row is in the chain of its hash',
-      );
+      check(isRowLive(arena, row), 'rows in chains live');
+      const hash = hashRow(tables, arena, row);
+      check(bucketOf(link, hash) === bucket, 'a row is in the chain of its hash');
+      check(((reference ^ hash) & REFERENCE_HASH) === 0, 'a reference has bits of the hash');
       seen[row] = 1;
       live++;
+      reference = link[row * LINK_WORDS + LINK_NEXT]!;
     }
     longestChain = Math.max(longestChain, length);
   }
   let free = 0;
-  for (let row = words[ARENA_FREE]!; row !== 0; row = words[row * RECORD_WORDS + ROW_NEXT]!, free++) {
+  for (let row = link[ARENA_FREE]!; row !== 0; row = link[row * LINK_WORDS + LINK_NEXT]!, free++) {
     check(row > 0 && row <= used && seen[row] === 0, 'a free row is in no chain, and free once');
-    check(words[row * RECORD_WORDS + ROW_KEY] === 0, 'a free row has no key');
+    check(arena.row.words[row * RECORD_WORDS + ROW_KEY] === 0, 'a free row has no key');
     seen[row] = 1;
   }
   check(live + free === used, 'every row that was used is in a chain or free');
@@ -80,17 +85,17 @@ export function checkArena(tables: Tables, arena: Arena): Findings {
 /** The same for the clients, and the lists of the farms. */
 export function checkClients(tables: Tables): Findings {
   const found = checkArena(tables, tables.clients);
-  const { words } = tables.clients.row;
+  const { link } = tables.clients;
   const { clientOldest, clientNewest, clientCount } = tables.farms;
   let listed = 0;
   for (let farm = 0; farm < clientCount.length; farm++) {
     let count = 0;
     let before = 0;
-    for (let row = clientOldest[farm]!; row !== 0; row = words[row * RECORD_WORDS + ROW_NEWER]!, count++) {
-      const at = row * RECORD_WORDS;
+    for (let row = clientOldest[farm]!; row !== 0; row = link[row * LINK_WORDS + LINK_NEWER]!, count++) {
       check(count < clientCount[farm]!, 'a list is as long as its farm says');
-      check(isRowLive(words, at) && (words[at + ROW_KEY]! & KEY_FARM) === farm, 'a list holds live rows of its farm');
-      check(words[at + ROW_OLDER] === before, 'a list reads the same in both directions');
+      const isOurs = isRowLive(tables.clients, row) && farmOfRow(tables.clients, row) === farm;
+      check(isOurs, 'a list holds live rows of its farm');
+      check(link[row * LINK_WORDS + LINK_OLDER] === before, 'a list reads the same in both directions');
       before = row;
     }
     check(clientNewest[farm] === before, 'a list ends with the newest');

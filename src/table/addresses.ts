@@ -1,8 +1,11 @@
 /**
  * Tables whose rows are found by address: an arena of rows with a hash over it, for `clients.ts` and `sources.ts`.
  *
- * A row is one cache line. Its first words are the same in both tables; row 0 is nobody's and holds the state of the
- * arena instead. Rows are used from the lowest on and freed ones first, so memory follows the most there ever were.
+ * A row has a record (its address and what belongs to it) and four words of links. They lie apart because in tables of
+ * millions a lookup costs what it misses in the caches: links are small enough to stay in them, are read while the
+ * record is still on its way, and tell rows that are not meant from the one that is without a look at their records.
+ * Row 0 is nobody's; its links hold the state of the arena. Rows are used from the lowest on, freed ones first, so
+ * memory follows the most there ever were.
  *
  * The hash grows by linear hashing: with each row used for the first time two buckets are added, each by splitting one
  * other. So chains stay short (at most one row for two buckets), no moment comes at which everything moves, and a few
@@ -20,35 +23,40 @@ import type { Tables } from './tables.ts';
 
 export interface Arena {
   readonly row: Records;
+  readonly link: Int32Array;
   readonly bucket: Int32Array;
 }
 
-/* Words of a row. */
-/** The address as four big-endian words; IPv4 as ::ffff:a.b.c.d, unix as 0. */
-export const ROW_ADDRESS = 0;
-/** Lower half: KEY_* and the farm, what tells rows of equal addresses apart; 0 in a free row. Upper half: the table's own. */
+/* Words of a record; 0 to 3 are the address, big-endian: IPv4 as ::ffff:a.b.c.d, unix as 0. The others are the table's. */
+/** Lower half: what tells rows of equal addresses apart, and the farm; 0 in a free row. Upper half: the table's own. */
 export const ROW_KEY = 4;
-/** Next row of the chain, or of the free rows; 0 ends. */
-export const ROW_NEXT = 5;
-
 const KEY_WORDS = 5;
 const KEY_MASK = 0xffff;
 /** The lowest eight bits are the farm. */
-export const KEY_FARM = 0xff;
+const KEY_FARM = 0xff;
 const KEY_UNIX = 0x100;
 /** The address stands for all with the same first 64 bits. */
 const KEY_PREFIX = 0x200;
 const KEY_LIVE = 0x8000;
 
-/* Words of row 0. */
+/* Words of a row's links; 1 to 3 are the table's. */
+export const LINK_WORDS = 4;
+/** Reference to the next row of the chain, or the next free row; 0 ends. */
+export const LINK_NEXT = 0;
+
+/** Buckets and chains refer to a row by its number and, above that, the same bits of its hash. */
+export const REFERENCE_ROW = 0x3f_ffff;
+export const REFERENCE_HASH = ~REFERENCE_ROW;
+
+/* Words of row 0's links. */
+/** First free row; 0 none. */
+export const ARENA_FREE = 0;
 /** Highest row that was ever used. */
-export const ARENA_USED = 0;
-/** First free row below that; 0 none. */
-export const ARENA_FREE = 1;
+export const ARENA_USED = 1;
 /** Buckets in use are `ARENA_MASK + 1 + ARENA_SPLIT`: the buckets below ARENA_SPLIT are split, the others not yet. */
 export const ARENA_MASK = 2;
 export const ARENA_SPLIT = 3;
-const BUCKETS_PER_ROW = 2;
+export const BUCKETS_PER_ROW = 2;
 
 /** The key that is looked for, and that of a row already there; per thread, because every call needs them. */
 const key = new Int32Array(KEY_WORDS);
@@ -74,8 +82,7 @@ export function setKey(peers: Uint8Array, at: number, prefix: number, farm: numb
     key[word] = (peers[from] << 24) | (peers[from + 1] << 16) | (peers[from + 2] << 8) | peers[from + 3];
   }
   key[ROW_KEY] = KEY_LIVE | farm;
-  const isIpv4 = key[0] === 0 && key[1] === 0 && key[2] === 0xffff;
-  if (prefix > 64 || isIpv4) return;
+  if (prefix > 64 || isIpv4(key, 0)) return;
   key[2] = 0;
   key[3] = 0;
   key[ROW_KEY] |= KEY_PREFIX;
@@ -86,75 +93,96 @@ export function hashKey(tables: Tables): number {
   return halfSipHash(key, 0, KEY_WORDS, tables.header[HEADER_KEY], tables.header[HEADER_KEY + 1]);
 }
 
-/** Row with the key, 0 when there is none. @cost two cache misses, and one for each further row of the chain. */
+/** Row with the key, 0 when there is none. @cost misses of one bucket, one row's links and, at the same time, record. */
 export function findRow(arena: Arena, hash: number): number {
+  const { link, bucket } = arena;
   const { words } = arena.row;
-  let row = arena.bucket[bucketOf(words, hash)];
-  while (row !== 0 && !hasKey(words, row * RECORD_WORDS)) row = words[row * RECORD_WORDS + ROW_NEXT];
-  return row;
+  let reference = bucket[bucketOf(link, hash)];
+  while (reference !== 0) {
+    const row = reference & REFERENCE_ROW;
+    if (((reference ^ hash) & REFERENCE_HASH) === 0 && hasKey(words, row * RECORD_WORDS)) return row;
+    reference = link[row * LINK_WORDS + LINK_NEXT];
+  }
+  return 0;
 }
 
 /**
  * Adds a row with the key, which is not there yet; 0 when all rows are in use.
  *
- * Beyond key and chain the row is as its last user left it.
+ * Beyond key and chain the row is as its last user left it; what is in the upper half of ROW_KEY is 0.
  */
 export function addRow(tables: Tables, arena: Arena, hash: number): number {
-  const { words } = arena.row;
   const row = takeRow(tables, arena);
   if (row === 0) return 0;
-  const at = row * RECORD_WORDS;
-  for (let word = 0; word < KEY_WORDS; word++) words[at + word] = key[word];
-  const bucket = bucketOf(words, hash);
-  words[at + ROW_NEXT] = arena.bucket[bucket];
-  arena.bucket[bucket] = row;
+  const { words } = arena.row;
+  for (let word = 0; word < KEY_WORDS; word++) words[row * RECORD_WORDS + word] = key[word];
+  chain(arena, bucketOf(arena.link, hash), row, hash);
   return row;
 }
 
 /** Takes the row out of its chain and frees it. The key that `setKey` made stays. */
 export function removeRow(tables: Tables, arena: Arena, row: number): void {
-  const { words } = arena.row;
-  const at = row * RECORD_WORDS;
-  const bucket = bucketOf(words, hashRow(tables, words, at));
-  const next = words[at + ROW_NEXT];
-  let before = arena.bucket[bucket];
+  const { link, bucket } = arena;
+  const at = bucketOf(link, hashRow(tables, arena, row));
+  const next = link[row * LINK_WORDS + LINK_NEXT];
+  let before = bucket[at] & REFERENCE_ROW;
   if (before === row) {
-    arena.bucket[bucket] = next;
+    bucket[at] = next;
   } else {
-    while (words[before * RECORD_WORDS + ROW_NEXT] !== row) before = words[before * RECORD_WORDS + ROW_NEXT];
-    words[before * RECORD_WORDS + ROW_NEXT] = next;
+    for (;;) {
+      const after = link[before * LINK_WORDS + LINK_NEXT] & REFERENCE_ROW;
+      if (after === row) break;
+      before = after;
+    }
+    link[before * LINK_WORDS + LINK_NEXT] = next;
   }
-  words[at + ROW_KEY] = 0;
-  words[at + ROW_NEXT] = words[ARENA_FREE];
-  words[ARENA_FREE] = row;
+  arena.row.words[row * RECORD_WORDS + ROW_KEY] = 0;
+  link[row * LINK_WORDS + LINK_NEXT] = link[ARENA_FREE];
+  link[ARENA_FREE] = row;
+}
+
+/** Highest row that was ever used. */
+export function rowsUsed(arena: Arena): number {
+  return arena.link[ARENA_USED];
 }
 
 /** True when the row is somebody's. */
-export function isRowLive(words: Int32Array, at: number): boolean {
-  return (words[at + ROW_KEY] & KEY_LIVE) !== 0;
+export function isRowLive(arena: Arena, row: number): boolean {
+  return (arena.row.words[row * RECORD_WORDS + ROW_KEY] & KEY_LIVE) !== 0;
+}
+
+/** Farm of a row that is somebody's. */
+export function farmOfRow(arena: Arena, row: number): number {
+  return arena.row.words[row * RECORD_WORDS + ROW_KEY] & KEY_FARM;
 }
 
 /** Writes the row's address as a peer record (port 0), which `ipText` reads. */
-export function writePeer(words: Int32Array, at: number, target: Uint8Array, offset: number): void {
+export function writePeer(arena: Arena, row: number, target: Uint8Array, offset: number): void {
+  const { words } = arena.row;
+  const at = row * RECORD_WORDS;
   const isUnix = (words[at + ROW_KEY] & KEY_UNIX) !== 0;
-  const isIpv4 = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
   target.fill(0, offset, offset + ENDPOINT_IP);
-  target[offset + ENDPOINT_KIND] = isUnix ? KIND_UNIX : isIpv4 ? KIND_IPV4 : KIND_IPV6;
+  target[offset + ENDPOINT_KIND] = isUnix ? KIND_UNIX : isIpv4(words, at) ? KIND_IPV4 : KIND_IPV6;
   for (let byte = 0; byte < 16; byte++) {
     target[offset + ENDPOINT_IP + byte] = words[at + (byte >>> 2)] >>> (24 - 8 * (byte & 3));
   }
 }
 
+/** Address words of ::ffff:a.b.c.d. */
+function isIpv4(words: Int32Array, at: number): boolean {
+  return words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
+}
+
 /** Bucket of a hash: split buckets look at one bit more. */
-export function bucketOf(words: Int32Array, hash: number): number {
-  const mask = words[ARENA_MASK];
+export function bucketOf(link: Int32Array, hash: number): number {
+  const mask = link[ARENA_MASK];
   const bucket = hash & mask;
-  return bucket < words[ARENA_SPLIT] ? hash & (mask * 2 + 1) : bucket;
+  return bucket < link[ARENA_SPLIT] ? hash & (mask * 2 + 1) : bucket;
 }
 
 /** Hash of a row's own key. */
-export function hashRow(tables: Tables, words: Int32Array, at: number): number {
-  for (let word = 0; word < KEY_WORDS; word++) other[word] = words[at + word];
+export function hashRow(tables: Tables, arena: Arena, row: number): number {
+  for (let word = 0; word < KEY_WORDS; word++) other[word] = arena.row.words[row * RECORD_WORDS + word];
   other[ROW_KEY] &= KEY_MASK;
   return halfSipHash(other, 0, KEY_WORDS, tables.header[HEADER_KEY], tables.header[HEADER_KEY + 1]);
 }
@@ -169,43 +197,40 @@ function hasKey(words: Int32Array, at: number): boolean {
   );
 }
 
+/** Puts the row first in a chain. */
+function chain(arena: Arena, bucket: number, row: number, hash: number): void {
+  arena.link[row * LINK_WORDS + LINK_NEXT] = arena.bucket[bucket];
+  arena.bucket[bucket] = row | (hash & REFERENCE_HASH);
+}
+
 function takeRow(tables: Tables, arena: Arena): number {
-  const { words } = arena.row;
-  const free = words[ARENA_FREE];
+  const { link } = arena;
+  const free = link[ARENA_FREE];
   if (free !== 0) {
-    words[ARENA_FREE] = words[free * RECORD_WORDS + ROW_NEXT];
+    link[ARENA_FREE] = link[free * LINK_WORDS + LINK_NEXT];
     return free;
   }
-  const row = words[ARENA_USED] + 1;
-  if (row * RECORD_WORDS >= words.length) return 0;
-  words[ARENA_USED] = row;
+  const row = link[ARENA_USED] + 1;
+  if (row * LINK_WORDS >= link.length) return 0;
+  link[ARENA_USED] = row;
   for (let added = 0; added < BUCKETS_PER_ROW; added++) addBucket(tables, arena);
   return row;
 }
 
 /** Splits the next bucket in two: its rows stay or go to the new last one, as one more bit of their hash says. */
 function addBucket(tables: Tables, arena: Arena): void {
-  const { words } = arena.row;
-  const mask = words[ARENA_MASK];
-  const from = words[ARENA_SPLIT];
-  let row = arena.bucket[from];
-  let staying = 0;
-  let going = 0;
+  const { link } = arena;
+  const mask = link[ARENA_MASK];
+  const from = link[ARENA_SPLIT];
+  let row = arena.bucket[from] & REFERENCE_ROW;
+  arena.bucket[from] = 0;
+  const isRoundDone = from === mask;
+  link[ARENA_MASK] = isRoundDone ? mask * 2 + 1 : mask;
+  link[ARENA_SPLIT] = isRoundDone ? 0 : from + 1;
   while (row !== 0) {
-    const at = row * RECORD_WORDS;
-    const next = words[at + ROW_NEXT];
-    if ((hashRow(tables, words, at) & (mask + 1)) === 0) {
-      words[at + ROW_NEXT] = staying;
-      staying = row;
-    } else {
-      words[at + ROW_NEXT] = going;
-      going = row;
-    }
+    const next = link[row * LINK_WORDS + LINK_NEXT] & REFERENCE_ROW;
+    const hash = hashRow(tables, arena, row);
+    chain(arena, bucketOf(link, hash), row, hash);
     row = next;
   }
-  arena.bucket[from] = staying;
-  arena.bucket[from + mask + 1] = going;
-  const isRoundDone = from === mask;
-  words[ARENA_MASK] = isRoundDone ? mask * 2 + 1 : mask;
-  words[ARENA_SPLIT] = isRoundDone ? 0 : from + 1;
 }

@@ -8,42 +8,40 @@
  * A row goes to another client only after it was evicted, and then its generation has risen: whoever remembers row
  * and generation (columns `connections.client`, `clientGeneration`) can never name the wrong client.
  */
+import { PEER_SIZE } from '../base/endpoint.ts';
 import {
-  ARENA_USED,
-  KEY_FARM,
+  LINK_WORDS,
   ROW_KEY,
   addRow,
+  farmOfRow,
   findRow,
   hashKey,
   isRowLive,
   removeRow,
+  rowsUsed,
   setKey,
   writePeer,
 } from './addresses.ts';
-import { PEER_SIZE } from '../base/endpoint.ts';
 import { RECORD_NUMBERS, RECORD_WORDS } from './columns.ts';
 import { FARMS_MAX } from './limits.ts';
 import { LOCK_CLIENTS, lock, unlock } from './shared.ts';
 import type { ConfigBank, Tables } from './tables.ts';
 
-/* Words of a row, beyond those of `addresses.ts`. */
+/* A record, beyond what `addresses.ts` says. */
 /** Upper half of ROW_KEY: index within the farm, plus one, of the server last attempted; 0 none. */
 const SERVER_SHIFT = 16;
 const SERVER_MASK = 0xffff << SERVER_SHIFT;
-/** Neighbours in the farm's list; 0 ends. */
-export const ROW_OLDER = 6;
-export const ROW_NEWER = 7;
-/** Rises when the row is evicted. */
-const ROW_GENERATION = 8;
-/** Connections started. u32, wraps. */
-const ROW_CONNECTS = 9;
+/** Word: connections started. u32, wraps. */
+const ROW_CONNECTS = 5;
+/** Number (words 6 and 7): when the last connection started, ms. */
+const ROW_LAST = 3;
 
-/* Numbers of a row, counted in f64 (words 10 to 15). */
-/** When the last connection started, ms. */
-const ROW_LAST = 5;
-/** Bytes sent to the client, and received from it. */
-const ROW_SENT = 6;
-const ROW_RECEIVED = 7;
+/* Words of a row's links, beyond those of `addresses.ts`. */
+/** Neighbours in the farm's list; 0 ends. */
+export const LINK_OLDER = 1;
+export const LINK_NEWER = 2;
+/** Rises when the row is evicted. */
+const LINK_GENERATION = 3;
 
 /** Clients evicted at most by one that comes, so that a limit that shrank is followed in steps. */
 const EVICTIONS_MAX = 2;
@@ -112,7 +110,7 @@ export function rememberServer(tables: Tables, worker: number, row: number, gene
   const { words } = tables.clients.row;
   const at = row * RECORD_WORDS;
   lock(tables, LOCK_CLIENTS, worker);
-  if (isStill(words, at, generation)) {
+  if (isStill(tables, row, generation)) {
     words[at + ROW_KEY] = (words[at + ROW_KEY] & ~SERVER_MASK) | (server << SERVER_SHIFT);
   }
   unlock(tables, LOCK_CLIENTS, worker);
@@ -131,11 +129,11 @@ export function creditClient(
   toClient: number,
   fromClient: number,
 ): void {
-  const { words, numbers } = tables.clients.row;
+  const { sent, received } = tables.clients;
   lock(tables, LOCK_CLIENTS, worker);
-  if (isStill(words, row * RECORD_WORDS, generation)) {
-    numbers[row * RECORD_NUMBERS + ROW_SENT] += toClient;
-    numbers[row * RECORD_NUMBERS + ROW_RECEIVED] += fromClient;
+  if (isStill(tables, row, generation)) {
+    sent[row] += toClient;
+    received[row] += fromClient;
   }
   unlock(tables, LOCK_CLIENTS, worker);
 }
@@ -197,37 +195,38 @@ const READ_ROWS = 1024;
  * @cost  the lock, held for at most READ_ROWS rows or one page; call again in a later turn of the event loop.
  */
 export function readClients(tables: Tables, worker: number, farm: number, from: number, page: ClientPage): number {
-  const { words } = tables.clients.row;
+  const { clients } = tables;
   page.count = 0;
   lock(tables, LOCK_CLIENTS, worker);
-  const end = Math.min(words[ARENA_USED] + 1, from + READ_ROWS);
+  const used = rowsUsed(clients);
+  const end = Math.min(used + 1, from + READ_ROWS);
   let row = from;
   for (; row < end && page.count < page.rows.length; row++) {
-    const at = row * RECORD_WORDS;
-    if (isRowLive(words, at) && (words[at + ROW_KEY] & KEY_FARM) === farm) copyRow(tables, row, page);
+    if (isRowLive(clients, row) && farmOfRow(clients, row) === farm) copyRow(tables, row, page);
   }
-  const isDone = row > words[ARENA_USED];
+  const isDone = row > used;
   unlock(tables, LOCK_CLIENTS, worker);
   return isDone ? 0 : row;
 }
 
 function copyRow(tables: Tables, row: number, page: ClientPage): void {
-  const { words, numbers } = tables.clients.row;
+  const { clients } = tables;
+  const { words, numbers } = clients.row;
   const at = row * RECORD_WORDS;
   const i = page.count++;
   page.rows[i] = row;
-  writePeer(words, at, page.peers, i * PEER_SIZE);
+  writePeer(clients, row, page.peers, i * PEER_SIZE);
   page.servers[i] = words[at + ROW_KEY] >>> SERVER_SHIFT;
   page.connects[i] = words[at + ROW_CONNECTS];
   page.lastMs[i] = numbers[row * RECORD_NUMBERS + ROW_LAST];
-  page.sent[i] = numbers[row * RECORD_NUMBERS + ROW_SENT];
-  page.received[i] = numbers[row * RECORD_NUMBERS + ROW_RECEIVED];
+  page.sent[i] = clients.sent[row];
+  page.received[i] = clients.received[row];
 }
 
 /* ---- under the lock ---- */
 
-function isStill(words: Int32Array, at: number, generation: number): boolean {
-  return at !== 0 && words[at + ROW_GENERATION] === (generation | 0);
+function isStill(tables: Tables, row: number, generation: number): boolean {
+  return row !== 0 && tables.clients.link[row * LINK_WORDS + LINK_GENERATION] === (generation | 0);
 }
 
 function isExpired(tables: Tables, row: number, nowMs: number, trackingMs: number): boolean {
@@ -240,18 +239,18 @@ function record(tables: Tables, row: number, nowMs: number, visit: ClientVisit):
   visit.generation = 0;
   visit.server = 0;
   if (row === 0) return;
+  const { link, sent, received } = tables.clients;
   const { words, numbers } = tables.clients.row;
   const at = row * RECORD_WORDS;
-  const numberAt = row * RECORD_NUMBERS;
   if (visit.isNew) {
     words[at + ROW_KEY] &= ~SERVER_MASK;
     words[at + ROW_CONNECTS] = 0;
-    numbers[numberAt + ROW_SENT] = 0;
-    numbers[numberAt + ROW_RECEIVED] = 0;
+    sent[row] = 0;
+    received[row] = 0;
   }
   words[at + ROW_CONNECTS]++;
-  numbers[numberAt + ROW_LAST] = nowMs;
-  visit.generation = words[at + ROW_GENERATION] >>> 0;
+  numbers[row * RECORD_NUMBERS + ROW_LAST] = nowMs;
+  visit.generation = link[row * LINK_WORDS + LINK_GENERATION] >>> 0;
   visit.server = words[at + ROW_KEY] >>> SERVER_SHIFT;
 }
 
@@ -280,11 +279,10 @@ function trim(tables: Tables, farm: number, keep: number): void {
 }
 
 function evict(tables: Tables, row: number): void {
-  const { words } = tables.clients.row;
-  const at = row * RECORD_WORDS;
-  unlink(tables, words[at + ROW_KEY] & KEY_FARM, row);
-  words[at + ROW_GENERATION]++;
-  removeRow(tables, tables.clients, row);
+  const { clients } = tables;
+  unlink(tables, farmOfRow(clients, row), row);
+  clients.link[row * LINK_WORDS + LINK_GENERATION]++;
+  removeRow(tables, clients, row);
 }
 
 function moveToNewest(tables: Tables, farm: number, row: number): void {
@@ -295,24 +293,24 @@ function moveToNewest(tables: Tables, farm: number, row: number): void {
 
 function unlink(tables: Tables, farm: number, row: number): void {
   const { clientOldest, clientNewest, clientCount } = tables.farms;
-  const { words } = tables.clients.row;
-  const older = words[row * RECORD_WORDS + ROW_OLDER];
-  const newer = words[row * RECORD_WORDS + ROW_NEWER];
+  const { link } = tables.clients;
+  const older = link[row * LINK_WORDS + LINK_OLDER];
+  const newer = link[row * LINK_WORDS + LINK_NEWER];
   if (older === 0) clientOldest[farm] = newer;
-  else words[older * RECORD_WORDS + ROW_NEWER] = newer;
+  else link[older * LINK_WORDS + LINK_NEWER] = newer;
   if (newer === 0) clientNewest[farm] = older;
-  else words[newer * RECORD_WORDS + ROW_OLDER] = older;
+  else link[newer * LINK_WORDS + LINK_OLDER] = older;
   clientCount[farm]--;
 }
 
 function append(tables: Tables, farm: number, row: number): void {
   const { clientOldest, clientNewest, clientCount } = tables.farms;
-  const { words } = tables.clients.row;
+  const { link } = tables.clients;
   const newest = clientNewest[farm];
-  words[row * RECORD_WORDS + ROW_OLDER] = newest;
-  words[row * RECORD_WORDS + ROW_NEWER] = 0;
+  link[row * LINK_WORDS + LINK_OLDER] = newest;
+  link[row * LINK_WORDS + LINK_NEWER] = 0;
   if (newest === 0) clientOldest[farm] = row;
-  else words[newest * RECORD_WORDS + ROW_NEWER] = row;
+  else link[newest * LINK_WORDS + LINK_NEWER] = row;
   clientNewest[farm] = row;
   clientCount[farm]++;
 }

@@ -218,14 +218,22 @@ export const serverTraffic = table('serverTraffic', WORKERS_MAX * SERVERS_MAX, {
 
 /** Rows are tracked clients of all farms; see `clients.ts`. LOCK_CLIENTS. */
 export const clients = table('clients', CLIENTS_MAX, {
+  /** Address, server, when it came, how often. */
   row: locked(record),
+  /** Neighbours in the chain of the hash and in the list of the farm, and the generation. */
+  link: locked(words(4)),
   /** First rows of the chains of `addresses.ts`. */
   bucket: locked(words(2)),
+  /** Bytes sent to the client, and received from it. */
+  sent: locked(f64),
+  received: locked(f64),
 });
 
 /** Rows are source addresses that have connections; see `sources.ts`. LOCK_SOURCES. */
 export const sources = table('sources', SOURCES_MAX, {
   row: locked(record),
+  /** Next in the chain, and how many connections are served and wait. */
+  link: locked(words(4)),
   bucket: locked(words(2)),
 });
 

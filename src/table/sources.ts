@@ -9,14 +9,13 @@
  * worker that is gone, by `giveSource` for a served connection and `leaveSource` for a waiting one.
  */
 import { fail } from '../base/assert.ts';
-import { addRow, findRow, hashKey, isRowLive, removeRow, setKey } from './addresses.ts';
-import { RECORD_WORDS } from './columns.ts';
+import { LINK_WORDS, addRow, findRow, hashKey, isRowLive, removeRow, setKey } from './addresses.ts';
 import { LOCK_SOURCES, lock, unlock } from './shared.ts';
 import type { Tables } from './tables.ts';
 
-/* Words of a row, beyond those of `addresses.ts`. */
-const ROW_SERVED = 6;
-const ROW_WAITING = 7;
+/* Words of a row's links, beyond those of `addresses.ts`. */
+const LINK_SERVED = 1;
+const LINK_WAITING = 2;
 
 /**
  * Counts a new connection of the peer: served when fewer than `limit` are, else as one that waits.
@@ -39,7 +38,7 @@ export function takeSource(
   limit: number,
 ): number {
   const { sources } = tables;
-  const { words } = sources.row;
+  const { link } = sources;
   setKey(peers, at, prefix, 0);
   const hash = hashKey(tables);
   lock(tables, LOCK_SOURCES, worker);
@@ -49,13 +48,13 @@ export function takeSource(
     unlock(tables, LOCK_SOURCES, worker);
     return 0;
   }
-  const rowAt = row * RECORD_WORDS;
+  const rowAt = row * LINK_WORDS;
   if (known === 0) {
-    words[rowAt + ROW_SERVED] = 0;
-    words[rowAt + ROW_WAITING] = 0;
+    link[rowAt + LINK_SERVED] = 0;
+    link[rowAt + LINK_WAITING] = 0;
   }
-  const isServed = limit === 0 || words[rowAt + ROW_SERVED] < limit;
-  words[rowAt + (isServed ? ROW_SERVED : ROW_WAITING)]++;
+  const isServed = limit === 0 || link[rowAt + LINK_SERVED] < limit;
+  link[rowAt + (isServed ? LINK_SERVED : LINK_WAITING)]++;
   unlock(tables, LOCK_SOURCES, worker);
   return isServed ? row : -row;
 }
@@ -68,14 +67,14 @@ export function takeSource(
  * @errors asserts that one waits.
  */
 export function promoteSource(tables: Tables, worker: number, row: number, limit: number): boolean {
-  const { words } = tables.sources.row;
-  const at = row * RECORD_WORDS;
+  const { link } = tables.sources;
+  const at = row * LINK_WORDS;
   lock(tables, LOCK_SOURCES, worker);
-  const isThere = isRowLive(words, at) && words[at + ROW_WAITING] > 0;
-  const isServed = isThere && (limit === 0 || words[at + ROW_SERVED] < limit);
+  const isThere = isRowLive(tables.sources, row) && link[at + LINK_WAITING] > 0;
+  const isServed = isThere && (limit === 0 || link[at + LINK_SERVED] < limit);
   if (isServed) {
-    words[at + ROW_WAITING]--;
-    words[at + ROW_SERVED]++;
+    link[at + LINK_WAITING]--;
+    link[at + LINK_SERVED]++;
   }
   unlock(tables, LOCK_SOURCES, worker);
   if (!isThere) fail('who is promoted has waited');
@@ -90,33 +89,33 @@ export function promoteSource(tables: Tables, worker: number, row: number, limit
  * @errors asserts that one is served.
  */
 export function giveSource(tables: Tables, worker: number, row: number): number {
-  return end(tables, worker, row, ROW_SERVED);
+  return end(tables, worker, row, LINK_SERVED);
 }
 
 /** Ends a connection of the source that waited. @returns, @owner, @errors as `giveSource`. */
 export function leaveSource(tables: Tables, worker: number, row: number): number {
-  return end(tables, worker, row, ROW_WAITING);
+  return end(tables, worker, row, LINK_WAITING);
 }
 
 /** Connections of the source that are served. @owner any thread; exact for whoever holds one of them. */
 export function servedOf(tables: Tables, row: number): number {
-  return tables.sources.row.words[row * RECORD_WORDS + ROW_SERVED];
+  return tables.sources.link[row * LINK_WORDS + LINK_SERVED];
 }
 
 /** Connections of the source that wait. @owner as `servedOf`. */
 export function waitingOf(tables: Tables, row: number): number {
-  return tables.sources.row.words[row * RECORD_WORDS + ROW_WAITING];
+  return tables.sources.link[row * LINK_WORDS + LINK_WAITING];
 }
 
 function end(tables: Tables, worker: number, row: number, word: number): number {
   const { sources } = tables;
-  const { words } = sources.row;
-  const at = row * RECORD_WORDS;
+  const { link } = sources;
+  const at = row * LINK_WORDS;
   lock(tables, LOCK_SOURCES, worker);
-  const isThere = row !== 0 && isRowLive(words, at) && words[at + word] > 0;
-  if (isThere) words[at + word]--;
-  const waiting = words[at + ROW_WAITING];
-  if (isThere && waiting === 0 && words[at + ROW_SERVED] === 0) removeRow(tables, sources, row);
+  const isThere = row !== 0 && isRowLive(tables.sources, row) && link[at + word] > 0;
+  if (isThere) link[at + word]--;
+  const waiting = link[at + LINK_WAITING];
+  if (isThere && waiting === 0 && link[at + LINK_SERVED] === 0) removeRow(tables, sources, row);
   unlock(tables, LOCK_SOURCES, worker);
   if (!isThere) fail('what is given back was taken');
   return waiting;

@@ -21,3 +21,42 @@ test('tables reserved at their hard limits cost next to nothing', () => {
   expect(layout.byteCount).toBeGreaterThan(30_000_000);
   expect(grown).toBeLessThan(1_000_000);
 });
+
+/** Memory that two thousand clients add to one set of tables, beside what the same calls cost without them. */
+const clientsProgram = `
+  const { createTables, openTables } = await import(process.argv[1] + 'tables.js');
+  const { beginPublish, commitPublish, configAt, currentVersion } = await import(process.argv[1] + 'publish.js');
+  const { ClientVisit, clientsOf, touchClient } = await import(process.argv[1] + 'clients.js');
+  const peer = new Uint8Array(24);
+  const visit = new ClientVisit();
+  const fill = (clients) => {
+    const tables = openTables(createTables(1));
+    const draft = beginPublish(tables, { farms: 1 });
+    draft.farms.clientsMax[0] = clients;
+    draft.farms.clientPrefix[0] = 128;
+    commitPublish(tables);
+    const config = configAt(tables, currentVersion(tables));
+    for (let i = 0; i < 20_000; i++) {
+      peer.set([6, 0, 0, 0, 0, 0, 0, 0, (i * 31) % 256, i >> 8, i & 255]);
+      touchClient(tables, config, 0, 0, peer, 0, i, visit);
+    }
+    if (clientsOf(tables, 0) !== clients) throw new Error('the farm is not full');
+    return tables;
+  };
+  const kept = [fill(1)];
+  const before = process.memoryUsage.rss();
+  for (let set = 0; set < ${SETS}; set++) kept.push(fill(2000));
+  const full = process.memoryUsage.rss();
+  for (let set = 0; set < ${SETS}; set++) kept.push(fill(1));
+  process.stdout.write(String(2 * full - before - process.memoryUsage.rss()));
+`;
+
+test('two thousand clients cost no more than their rows, whatever the tables have room for', () => {
+  const dist = new URL('../../dist/table/', import.meta.url).href;
+  const args = ['--input-type=module', '-e', clientsProgram, dist];
+  const grown = Number(execFileSync(process.execPath, args, { encoding: 'utf8' })) / SETS;
+  process.stdout.write(`  2000 clients: ${grown.toFixed(0)} bytes\n`);
+  // Record, links, buckets and bytes come to 72 bytes a row.
+  expect(grown).toBeGreaterThan(2000 * 60);
+  expect(grown).toBeLessThan(1_000_000);
+});

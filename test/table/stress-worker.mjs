@@ -14,6 +14,8 @@ const { openTables } = await import(`${dist}tables.js`);
 const { openRing } = await import(`${dist}ring.js`);
 const shared = await import(`${dist}shared.js`);
 const publish = await import(`${dist}publish.js`);
+const clients = await import(`${dist}clients.js`);
+const sources = await import(`${dist}sources.js`);
 
 const { thread, threads, operations, shares, sizes } = workerData;
 const tables = openTables(workerData.memory);
@@ -161,6 +163,94 @@ function publishOrTurn(budget) {
   return { operations: turns * 2, versions };
 }
 
+/** Writes the peer 10.0.0.0 + `number`, IPv4. */
+const peer = new Uint8Array(24);
+function becomePeer(number) {
+  peer[0] = 4;
+  peer[18] = peer[19] = 255;
+  peer[20] = 10;
+  peer[21] = number >>> 16;
+  peer[22] = number >>> 8;
+  peer[23] = number;
+}
+
+/**
+ * Clients come, are given a server and credited. Farm 1 has room for all, so every connect and byte must be there
+ * afterwards; farm 2 is small, so that its rows change hands all the time.
+ */
+function comeAndGo(budget) {
+  const visit = new clients.ClientVisit();
+  const config = publish.configAt(tables, publish.currentVersion(tables));
+  let chance = thread + 1;
+  let rounds = 0;
+  let touched = 0;
+  for (; rounds * 3 < budget; rounds++) {
+    chance = (Math.imul(chance, 1_103_515_245) + 12_345) >>> 0;
+    const farm = chance >= 2 ** 31 ? 1 : 2;
+    const number = (chance >>> 8) % sizes.clients;
+    becomePeer(number);
+    clients.touchClient(tables, config, thread, farm, peer, 0, rounds, visit);
+    // A client's server is always the same one: another would be another client's.
+    const server = (number % 60_000) + 1;
+    check(visit.server === 0 || visit.server === server, 'a client is given its own server');
+    clients.rememberServer(tables, thread, visit.row, visit.generation, server);
+    clients.creditClient(tables, thread, visit.row, visit.generation, number, 1);
+    if (farm === 1) touched++;
+  }
+  return { operations: rounds * 3, touched };
+}
+
+/** As `takeAndGive`, for sources: `witness` counts, independently, what each of them has served. */
+function takeSources(budget) {
+  const witness = new Int32Array(workerData.served);
+  const held = [];
+  const waiting = [];
+  let chance = thread + 1;
+  let done = 0;
+  let taken = 0;
+  let refused = 0;
+  let promoted = 0;
+  const hold = (row, number) => {
+    check(Atomics.add(witness, number, 1) < sizes.sourceLimit, 'a source has no more served than the limit allows');
+    held.push([row, number]);
+  };
+  const endOne = (list, give) => {
+    const [row, number] = list.shift();
+    if (list === held) Atomics.sub(witness, number, 1);
+    give(tables, thread, row);
+  };
+  for (; done < budget; done++) {
+    chance = (Math.imul(chance, 1_103_515_245) + 12_345) >>> 0;
+    const number = (chance >>> 8) % sizes.sources;
+    const what = chance >>> 30;
+    if (what < 2 && held.length + waiting.length < 12) {
+      becomePeer(number);
+      const row = sources.takeSource(tables, thread, peer, 0, 128, sizes.sourceLimit);
+      if (row > 0) {
+        taken++;
+        hold(row, number);
+      } else {
+        refused++;
+        waiting.push([-row, number]);
+      }
+    } else if (what === 2 && waiting.length > 0) {
+      const [row, number] = waiting[0];
+      if (sources.promoteSource(tables, thread, row, sizes.sourceLimit)) {
+        promoted++;
+        waiting.shift();
+        hold(row, number);
+      } else {
+        endOne(waiting, sources.leaveSource);
+      }
+    } else if (held.length > 0) {
+      endOne(held, sources.giveSource);
+    }
+  }
+  for (; held.length > 0; done++) endOne(held, sources.giveSource);
+  for (; waiting.length > 0; done++) endOne(waiting, sources.leaveSource);
+  return { operations: done, taken, refused, promoted };
+}
+
 const phases = {
   inFlight: (budget) =>
     takeAndGive(
@@ -183,6 +273,8 @@ const phases = {
   lock: exclude,
   ring: produceOrConsume,
   publish: publishOrTurn,
+  clients: comeAndGo,
+  sources: takeSources,
 };
 
 // Registered before the first barrier, so that control cannot finish before the workers have begun.

@@ -5,6 +5,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { beforeAll, expect, test } from 'vitest';
+import { PEER_SIZE } from '../../src/base/endpoint.ts';
+import { checkArena, checkClients } from '../../src/table/addresses.suite.ts';
+import { ClientPage, clientsOf, readClients } from '../../src/table/clients.ts';
 import { createRing } from '../../src/table/ring.ts';
 import * as publish from '../../src/table/publish.ts';
 import * as shared from '../../src/table/shared.ts';
@@ -19,10 +22,14 @@ const SHARES = {
   roundRobin: 0.15,
   roundRobinWithGaps: 0.1,
   lock: 0.1,
-  ring: 0.1,
-  publish: 0.1,
+  ring: 0.05,
+  publish: 0.05,
+  clients: 0.07,
+  sources: 0.03,
 };
-const SIZES = { limit: 5, max: 6, servers: 7, configured: 16 };
+const SIZES = { limit: 5, max: 6, servers: 7, configured: 16, clients: 20_000, sources: 30, sourceLimit: 2 };
+/** Clients that farm 2 may have: few, so that its rows change hands. */
+const FEW = 100;
 /** Of the farm with gaps, the servers that are blacklisted. */
 const GAPS = [2, 5];
 
@@ -32,6 +39,8 @@ interface Result {
   readonly ms: number;
   readonly taken?: number;
   readonly refused?: number;
+  readonly promoted?: number;
+  readonly touched?: number;
   readonly chosen?: readonly number[];
   readonly rounds?: number;
   readonly pushed?: number;
@@ -43,6 +52,7 @@ interface Result {
 
 const tables = openTables(createTables());
 const guarded = new SharedArrayBuffer(16);
+const served = new SharedArrayBuffer(SIZES.sources * 4);
 const rings = [createRing(1024, 4), createRing(1024, 4)];
 let results: readonly Record<Phase, Result>[] = [];
 
@@ -60,6 +70,7 @@ function runThread(thread: number, words: SharedArrayBuffer): Promise<Record<Pha
     memory: tables.memory,
     words,
     guarded,
+    served,
     rings,
   };
   const worker = new Worker(new URL('stress-worker.mjs', import.meta.url), { workerData });
@@ -73,8 +84,10 @@ function runThread(thread: number, words: SharedArrayBuffer): Promise<Record<Pha
 beforeAll(async () => {
   const words = new SharedArrayBuffer(64);
   // Thread 0's check of the bank before its first publish expects the version's number in each row.
-  const draft = publish.beginPublish(tables, { servers: SIZES.configured });
+  const draft = publish.beginPublish(tables, { servers: SIZES.configured, farms: 3 });
   draft?.servers.weight.fill(1);
+  draft?.farms.clientPrefix.fill(128);
+  draft?.farms.clientsMax.set([0, SIZES.clients, FEW]);
   publish.commitPublish(tables);
   for (const gap of GAPS) shared.blacklist(tables, 200 + gap, 1);
   results = await Promise.all(Array.from({ length: THREADS }, (_, thread) => runThread(thread, words)));
@@ -120,6 +133,35 @@ test.each([
 test('no round under the lock is lost', () => {
   expect(new Float64Array(guarded)[0]).toBe(sum(of('lock').map((result) => result.rounds)));
   expect(shared.lockHolder(tables, shared.LOCK_CLIENTS)).toBe(-1);
+});
+
+test('no connect and no byte of a client is lost, and all lists are intact', () => {
+  const found = checkClients(tables);
+  const page = new ClientPage(500);
+  let [clients, connects, received] = [0, 0, 0];
+  for (let from = 1; from !== 0;) {
+    from = readClients(tables, 0, 1, from, page);
+    for (let i = 0; i < page.count; i++) {
+      const number = (page.peers[i * PEER_SIZE + 22]! << 8) | page.peers[i * PEER_SIZE + 23]!;
+      expect(page.sent[i]).toBe(number * page.connects[i]!);
+      connects += page.connects[i]!;
+      received += page.received[i]!;
+      clients++;
+    }
+  }
+  print(`  clients: ${clients} and ${clientsOf(tables, 2)}, longest chain ${found.longestChain}`);
+  expect([clientsOf(tables, 1), clientsOf(tables, 2)]).toEqual([clients, FEW]);
+  expect([connects, received]).toEqual(Array(2).fill(sum(of('clients').map((result) => result.touched))));
+  expect(clients).toBeLessThanOrEqual(SIZES.clients);
+});
+
+test('all sources are gone with their last connection, and all ways were gone', () => {
+  for (const what of ['taken', 'refused', 'promoted'] as const) {
+    expect(sum(of('sources').map((result) => result[what])), what).toBeGreaterThan(0);
+  }
+  expect(checkArena(tables, tables.sources).live).toBe(0);
+  expect([...new Int32Array(served)].every((count) => count === 0)).toBe(true);
+  expect(shared.lockHolder(tables, shared.LOCK_SOURCES)).toBe(-1);
 });
 
 test('rows of the rings arrive or are counted as dropped', () => {
