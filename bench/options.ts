@@ -16,6 +16,7 @@ export const ROWS = [
   'latency',
   'idle-memory',
   'idle-cpu',
+  'lookup',
 ] as const;
 export type RowName = (typeof ROWS)[number];
 
@@ -67,7 +68,16 @@ export const USAGE = `npm run bench -- [options]
 const SMOKE = { rounds: 1, seconds: 0.3, warmSeconds: 0, idleSeconds: 0.5, settleSeconds: 0.2 };
 const FULL = { rounds: 15, seconds: 3, warmSeconds: 1, idleSeconds: 60, settleSeconds: 45 };
 /** One of each kind; the placements differ in nothing but pinning. */
-const SMOKE_ROWS: readonly RowName[] = ['ka1', 'ka256', 'close64', 'bulk8', 'latency', 'idle-memory', 'idle-cpu'];
+const SMOKE_ROWS: readonly RowName[] = [
+  'ka1',
+  'ka256',
+  'close64',
+  'bulk8',
+  'latency',
+  'idle-memory',
+  'idle-cpu',
+  'lookup',
+];
 const SMOKE_FREE_ROWS: readonly RowName[] = ['ka256'];
 const MEBIBYTE = 2 ** 20;
 

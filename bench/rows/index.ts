@@ -5,6 +5,7 @@ import { bulkRow } from './bulk.ts';
 import { idleCpuRow } from './idle-cpu.ts';
 import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
+import { lookupRow } from './lookup.ts';
 import { requestRow } from './requests.ts';
 
 /** What `--rows` chooses from. */
@@ -19,4 +20,5 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   latency: latencyRow,
   'idle-memory': idleMemoryRow,
   'idle-cpu': idleCpuRow,
+  lookup: lookupRow,
 };

@@ -155,7 +155,7 @@ test('no connect and no byte of a client is lost, and all lists are intact', () 
   expect(clients).toBeLessThanOrEqual(SIZES.clients);
 });
 
-test('all sources are gone with their last connection, and all ways were gone', () => {
+test('all sources are gone with their last connection, and every way to end was taken', () => {
   for (const what of ['taken', 'refused', 'promoted'] as const) {
     expect(sum(of('sources').map((result) => result[what])), what).toBeGreaterThan(0);
   }
