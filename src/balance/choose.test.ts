@@ -1,94 +1,28 @@
+/** The order of servers for clients nobody remembers, and what each rule looks at. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ENDPOINT_SIZE, KIND_IPV4, writeEndpoint } from '../base/endpoint.ts';
-import { beginPublish, commitPublish, configAt, currentVersion } from '../table/publish.ts';
-import { FARM_F_ROUND_ROBIN, FARM_F_STUBBORN } from '../table/schema.ts';
-import { blacklist, clearBlacklist, moveCursor, readCursor } from '../table/shared.ts';
-import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
-import { chooseRoundRobin, deciseconds, isAvailable, isServerSet, nextAfterFailure, NO_SERVER } from './choose.ts';
+import { FARM_F_HASH, FARM_F_LEASTCONN, FARM_F_PRIO, FARM_F_ROUND_ROBIN, FARM_F_WEIGHT } from '../table/schema.ts';
+import { blacklist, clearBlacklist, giveInFlight, shun } from '../table/shared.ts';
+import { chooseServer } from './choose.ts';
+import {
+  build,
+  FARM,
+  FIRST,
+  hold,
+  holdAll,
+  LATER,
+  NOW,
+  reopen,
+  reset,
+  serve,
+  serveAll,
+  shut,
+  SOMEBODY,
+  tables,
+} from './farm.suite.ts';
+import { deciseconds, isAvailable, isServerSet } from './servers.ts';
 
-const EMERGENCY = 1;
-const ABUSE = 2;
-const FIRST = 3;
-const FARM = 0;
-const NOW = 1000;
-/** What `shut` compares with: far beyond any test. */
-const LATER = NOW + 600;
-
-interface FarmOptions {
-  readonly count: number;
-  readonly emergency?: boolean;
-  readonly abuse?: boolean;
-  readonly stubborn?: boolean;
-  /** Indices that were never given an address. */
-  readonly empty?: readonly number[];
-}
-
-/** Reserving the tables is what takes time, so all tests share one. */
-const tables: Tables = openTables(createTables());
-
-function build({ count, emergency = false, abuse = false, stubborn = false, empty = [] }: FarmOptions): ConfigBank {
-  const draft = beginPublish(tables, { farms: 1, servers: FIRST + count })!;
-  draft.farms.flags[FARM] = FARM_F_ROUND_ROBIN | (stubborn ? FARM_F_STUBBORN : 0);
-  draft.farms.serverFirst[FARM] = FIRST;
-  draft.farms.serverCount[FARM] = count;
-  draft.farms.emergencyServer[FARM] = emergency ? EMERGENCY : 0;
-  draft.farms.abuseServer[FARM] = abuse ? ABUSE : 0;
-  draft.servers.endpoint.fill(0);
-  for (let row = EMERGENCY; row < FIRST + count; row++) {
-    if (empty.includes(row - FIRST)) continue;
-    writeEndpoint(
-      { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 8000 + row },
-      draft.servers.endpoint,
-      row * ENDPOINT_SIZE,
-    );
-  }
-  commitPublish(tables);
-  return configAt(tables, currentVersion(tables));
-}
-
-beforeEach(() => {
-  moveCursor(tables, FARM, readCursor(tables, FARM), 0);
-  for (let row = 0; row < 64; row++) clearBlacklist(tables, row);
-});
-
-/** A letter for the emergency server, R for nobody, else the index: as the examples of the original are written. */
-function name(row: number): string {
-  if (row === NO_SERVER) return 'R';
-  if (row === EMERGENCY) return 'E';
-  if (row === ABUSE) return 'A';
-  return String(row - FIRST);
-}
-
-/** Serves one client as the connector does: first choice, then the walk, over servers that may refuse. */
-function serve(config: ConfigBank, refuses: readonly string[] = []): string {
-  const attempt = (row: number): boolean => {
-    if (!isAvailable(tables, config, row, NOW)) return false;
-    if (!refuses.includes(name(row))) return true;
-    blacklist(tables, row, LATER);
-    return false;
-  };
-  let row = chooseRoundRobin(tables, config, FARM, NOW);
-  let walked = 0;
-  while (row === NO_SERVER || !attempt(row)) {
-    row = nextAfterFailure(config, FARM, row, walked++);
-    if (row === NO_SERVER) return 'R';
-    expect(walked, 'the walk ends').toBeLessThan(100);
-  }
-  return name(row);
-}
-
-function serveAll(config: ConfigBank, clients: number, refuses: readonly string[] = []): string {
-  return Array.from({ length: clients }, () => serve(config, refuses)).join(' ');
-}
-
-function shut(...indices: number[]): void {
-  for (const index of indices) blacklist(tables, FIRST + index, LATER);
-}
-
-function reopen(...indices: number[]): void {
-  for (const index of indices) clearBlacklist(tables, FIRST + index);
-}
+beforeEach(reset);
 
 describe('round robin', () => {
   test('begins with server 1 and takes all in turn', () => {
@@ -154,128 +88,199 @@ describe('round robin', () => {
       fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(100), (count, clients) => {
         const config = build({ count });
         const shares = new Array<number>(count).fill(0);
-        for (let i = 0; i < clients; i++) shares[chooseRoundRobin(tables, config, FARM, NOW) - FIRST]! += 1;
+        for (let i = 0; i < clients; i++) shares[chooseServer(tables, config, FARM, SOMEBODY, 0, 0, NOW) - FIRST]! += 1;
         expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
       }),
     );
   });
 });
 
-describe('the walk after a failure', () => {
-  /** Rows that are tried after `last`, with nobody answering. */
-  function walk(config: ConfigBank, last: number): string {
-    const tried: string[] = [];
-    for (let row = last; ;) {
-      row = nextAfterFailure(config, FARM, row, tried.length);
-      tried.push(name(row));
-      if (row === NO_SERVER) return tried.join(' ');
-    }
-  }
-
-  test('goes by index once around, ending with the first choice, then to the emergency server', () => {
-    expect(walk(build({ count: 4, emergency: true }), FIRST + 2)).toBe('3 0 1 2 E R');
-    expect(walk(build({ count: 4 }), FIRST + 2)).toBe('3 0 1 2 R');
+describe('memory', () => {
+  test('a known client gets its server again, and does not move the cursor', () => {
+    const config = build({ count: 3, flags: 0 });
+    expect(serveAll(config, 3, { remembered: 1 })).toBe('1 1 1');
+    expect(serve(config)).toBe('1');
   });
 
-  test('reaches a server that is up behind two that are blacklisted', () => {
-    const config = build({ count: 4 });
-    expect(serveAll(config, 2)).toBe('1 2');
+  test('comes before every other rule, but not in round robin', () => {
+    const flags = FARM_F_PRIO | FARM_F_WEIGHT | FARM_F_HASH | FARM_F_LEASTCONN;
+    const options = { count: 3, prio: [0, 5, 5], weight: [1, 1, 1] };
+    expect(serve(build({ ...options, flags }), { remembered: 2 })).toBe('2');
+    expect(serve(build({ ...options, flags: flags | FARM_F_ROUND_ROBIN }), { remembered: 2 })).toBe('0');
+  });
+
+  test('a server that is not there any more is walked on from', () => {
     shut(2, 3, 0);
-    // Remembered clients are no business of the choice: begin at the failed server 2.
-    expect(
-      walk(config, FIRST + 2)
-        .split(' ')
-        .find((index) => isAvailable(tables, config, FIRST + Number(index), NOW)),
-    ).toBe('1');
+    expect(serve(build({ count: 4, flags: 0 }), { remembered: 2 })).toBe('1');
+    expect(serve(build({ count: 4, flags: 0, empty: [1] }), { remembered: 1 }), 'nobody is left').toBe('R');
   });
 
-  test('of one server goes straight to the emergency server', () => {
-    expect(walk(build({ count: 1, emergency: true }), FIRST)).toBe('E R');
-    expect(walk(build({ count: 1 }), FIRST)).toBe('R');
+  test('of an index beyond the list is none', () => {
+    expect(serve(build({ count: 2, flags: 0 }), { remembered: 5 })).toBe('1');
+  });
+});
+
+describe('prio', () => {
+  const flags = FARM_F_PRIO;
+
+  test('the lowest number among those that are available', () => {
+    const config = build({ count: 3, flags, prio: [5, 1, 3] });
+    expect(serveAll(config, 2)).toBe('1 1');
+    shut(1);
+    expect(serveAll(config, 2)).toBe('2 2');
+    shut(2);
+    expect(serve(config)).toBe('0');
   });
 
-  test('without a first choice goes straight to the emergency server', () => {
-    expect(walk(build({ count: 3, emergency: true }), NO_SERVER)).toBe('E R');
+  test('negative numbers are lower, equal ones go to the lowest index', () => {
+    expect(serve(build({ count: 3, flags, prio: [0, -1, -1] }))).toBe('1');
+    expect(serve(build({ count: 3, flags, prio: [0, -1, -1], empty: [1] }))).toBe('2');
   });
 
-  test('from a server that is no longer listed goes to the emergency server', () => {
-    expect(walk(build({ count: 2, emergency: true }), FIRST + 7)).toBe('E R');
+  test('with nothing available gives nobody', () => {
+    shut(0, 1);
+    expect(serve(build({ count: 2, flags }))).toBe('R');
+  });
+});
+
+describe('weight', () => {
+  const flags = FARM_F_WEIGHT;
+
+  test('connections for their weights, equal ones to the lowest index', () => {
+    expect(holdAll(build({ count: 2, flags, weight: [3, 1] }), 8)).toBe('0 1 0 0 0 1 0 0');
   });
 
-  test('after the emergency or the abuse server nobody is left', () => {
-    const config = build({ count: 3, emergency: true, abuse: true });
-    expect(walk(config, EMERGENCY)).toBe('R');
-    expect(walk(config, ABUSE)).toBe('R');
+  test('0 is never chosen, but reached by walking on', () => {
+    const config = build({ count: 2, flags, weight: [0, 5], max: [0, 1] });
+    expect(holdAll(config, 3)).toBe('1 0 0');
+    shut(1);
+    expect(serve(config)).toBe('R');
+    expect(serve(build({ count: 2, flags }))).toBe('R');
   });
 
-  test('of a stubborn farm tries nobody', () => {
-    const config = build({ count: 3, emergency: true, stubborn: true });
-    expect(walk(config, FIRST + 1)).toBe('R');
-    expect(walk(config, NO_SERVER)).toBe('R');
-  });
-
-  test('moves no cursor', () => {
-    const config = build({ count: 3 });
-    walk(config, FIRST + 1);
-    expect(readCursor(tables, FARM)).toBe(0);
-  });
-
-  test('tries every server, none but the first choice twice, and always ends', () => {
+  test('shares are within one percent of the weights', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(19), fc.boolean(), (count, index, emergency) => {
-        const first = index % count;
-        const tried = walk(build({ count, emergency }), FIRST + first).split(' ');
-        expect(tried.pop()).toBe('R');
-        if (emergency) expect(tried.pop()).toBe('E');
-        expect(tried).toHaveLength(count > 1 ? count : 0);
-        expect(new Set([...tried, String(first)]).size).toBe(count);
+      fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 8 }), (weight) => {
+        reset();
+        const config = build({ count: weight.length, flags, weight });
+        const sum = weight.reduce((total, one) => total + one, 0);
+        const clients = sum * 100;
+        const shares = new Array<number>(weight.length).fill(0);
+        for (let i = 0; i < clients; i++) shares[Number(hold(config))]! += 1;
+        shares.forEach((share, index) =>
+          expect(Math.abs(share / clients - weight[index]! / sum)).toBeLessThanOrEqual(0.01),
+        );
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('leastconn', () => {
+  const flags = FARM_F_LEASTCONN;
+
+  test('an idle farm is taken in turn', () => {
+    expect(serveAll(build({ count: 3, flags }), 7)).toBe('1 2 0 1 2 0 1');
+  });
+
+  test('who has fewer connections is next, whatever the turn says', () => {
+    const config = build({ count: 3, flags });
+    expect(holdAll(config, 5)).toBe('1 2 0 1 2');
+    giveInFlight(tables, FIRST + 1);
+    giveInFlight(tables, FIRST + 1);
+    expect(holdAll(config, 4)).toBe('1 0 1 2');
+  });
+
+  test('weights count only together with the flag for them', () => {
+    const weight = [3, 1, 0];
+    expect(holdAll(build({ count: 3, flags, weight }), 3)).toBe('1 2 0');
+    reset();
+    const shares = holdAll(build({ count: 3, flags: flags | FARM_F_WEIGHT, weight }), 400).split(' ');
+    expect([0, 1, 2].map((index) => shares.filter((name) => Number(name) === index).length)).toEqual([300, 100, 0]);
+  });
+
+  test('passes over what is blacklisted, and gives nobody when all are', () => {
+    const config = build({ count: 3, flags });
+    shut(1);
+    expect(holdAll(config, 4)).toBe('2 0 2 0');
+    shut(0, 2);
+    expect(serve(config)).toBe('R');
+  });
+
+  test('connections differ by at most one when all stay', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.nat(100), (count, clients) => {
+        reset();
+        const config = build({ count, flags });
+        const shares = new Array<number>(count).fill(0);
+        for (let i = 0; i < clients; i++) shares[Number(hold(config))]! += 1;
+        expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
       }),
     );
   });
 });
 
-describe('servers that refuse', () => {
-  test('the client goes on to the next server, and the blacklist spares those after it', () => {
-    const config = build({ count: 3 });
-    expect(serveAll(config, 6, ['1'])).toBe('2 2 0 2 0 2');
-    reopen(1);
-    expect(serveAll(config, 3, ['1'])).toBe('0 2 2');
+describe('precedence', () => {
+  const options = { count: 4, prio: [5, 7, 1, 1], weight: [1, 9, 1, 0] };
+  const all = FARM_F_PRIO | FARM_F_LEASTCONN | FARM_F_WEIGHT | FARM_F_HASH;
+
+  test('prio, leastconn, weight, hash, turn', () => {
+    const hashed = serve(build({ ...options, flags: FARM_F_HASH }));
+    expect(serve(build({ ...options, flags: all }))).toBe('2');
+    expect(serveAll(build({ ...options, flags: all & ~FARM_F_PRIO }), 4)).toBe('1 2 0 1');
+    const weighted = FARM_F_WEIGHT | FARM_F_HASH;
+    expect(holdAll(build({ ...options, flags: weighted }), 4)).toBe('0 1 2 1');
+    expect(serve(build({ ...options, flags: FARM_F_HASH }))).toBe(hashed);
+    expect(serve(build({ ...options, flags: 0 }))).toBe('2');
+  });
+});
+
+describe('a server that is shunned by command', () => {
+  test('is passed over although connects to it succeed, until its time is over or it is called back', () => {
+    const config = build({ count: 2 });
+    shun(tables, FIRST, LATER);
+    blacklist(tables, FIRST, NOW + 1);
+    clearBlacklist(tables, FIRST);
+    expect(isAvailable(tables, config, FIRST, LATER - 1)).toBe(false);
+    expect(isAvailable(tables, config, FIRST, LATER)).toBe(true);
+    blacklist(tables, FIRST, LATER + 1);
+    shun(tables, FIRST, 0);
+    expect(isAvailable(tables, config, FIRST, NOW), 'also when it had failed').toBe(true);
+  });
+});
+
+describe('nothing is available', () => {
+  const every = [
+    ['turn', 0],
+    ['prio', FARM_F_PRIO],
+    ['leastconn', FARM_F_LEASTCONN],
+    ['weight', FARM_F_WEIGHT],
+    ['leastconn with weight', FARM_F_LEASTCONN | FARM_F_WEIGHT],
+    ['hash', FARM_F_HASH],
+    ['all of them', FARM_F_PRIO | FARM_F_LEASTCONN | FARM_F_WEIGHT | FARM_F_HASH],
+  ] as const;
+  const count = 7;
+  const weight = new Array<number>(count).fill(1);
+
+  test.each(every)('%s: a farm that is down is known to be so at once', (_, flags) => {
+    shut(...weight.keys());
+    const config = build({ count, weight, flags });
+    expect(serveAll(config, 3)).toBe('R R R');
+    expect(serve(config, { remembered: 3 })).toBe('R');
+    expect(serve(build({ count: 0, flags }))).toBe('R');
+    expect(serve(build({ count, weight, flags, empty: [...weight.keys()] }))).toBe('R');
   });
 
-  test('a stubborn farm lets the client down once, and then passes the server over', () => {
-    expect(serveAll(build({ count: 3, stubborn: true }), 6, ['1'])).toBe('R 2 0 2 0 2');
+  test.each(every)('%s: a farm that is full serves exactly its limits', (_, flags) => {
+    const config = build({ count, weight, flags, max: new Array<number>(count).fill(2) });
+    expect(holdAll(config, 20).replaceAll(/[^R]/g, '').length).toBe(20 - 2 * count);
+    const withEmergency = build({ count, weight, flags, max: new Array<number>(count).fill(2), emergency: true });
+    expect(serve(withEmergency)).toBe('E');
   });
 
-  test('with all servers down the emergency server serves', () => {
-    expect(serveAll(build({ count: 2, emergency: true }), 3, ['0', '1'])).toBe('E E E');
-  });
-
-  test('but not in a stubborn farm', () => {
-    expect(serveAll(build({ count: 2, emergency: true, stubborn: true }), 3, ['0', '1'])).toBe('R R R');
-  });
-
-  test('nor when all are blacklisted already', () => {
-    const config = build({ count: 2, emergency: true, stubborn: true });
-    shut(0, 1);
-    expect(serveAll(config, 2)).toBe('R R');
-  });
-
-  test('a dead emergency server is blacklisted like any other', () => {
-    const config = build({ count: 1, emergency: true });
-    expect(serveAll(config, 3, ['0', 'E'])).toBe('R R R');
-    expect(isAvailable(tables, config, EMERGENCY, NOW)).toBe(false);
-  });
-
-  test('the emergency server never takes the place of a server that is back', () => {
-    const config = build({ count: 2, emergency: true });
-    expect(serveAll(config, 2)).toBe('1 0');
-    shut(0);
-    expect(serveAll(config, 2)).toBe('1 1');
-    shut(1);
-    expect(serve(config)).toBe('E');
-    reopen(0);
-    expect(serveAll(config, 2)).toBe('0 0');
-    reopen(1);
-    expect(serveAll(config, 2)).toBe('1 0');
+  test.each(every)('%s: a farm in which all refuse is walked once', (_, flags) => {
+    const config = build({ count, weight, flags, emergency: true });
+    expect(serve(config, { refuses: Array.from({ length: count }, (_, index) => String(index)) })).toBe('E');
+    reopen(...weight.keys());
   });
 });

@@ -1,40 +1,61 @@
 /**
- * Server choice and failover order: pure functions over the tables.
+ * Which server a client is given first. Pure functions over the tables; where two workers decide at once, only the
+ * cursor is shared, and it is moved by compare-and-swap.
  *
- * Servers have an index within their farm (0..n-1, what people see) and a row of the servers table (what code
- * uses); row 0 means "none". The emergency and the abuse server of a farm have rows outside the indexed range.
+ * The first rule that applies decides:
+ *
+ * | rule | applies when | gives |
+ * |---|---|---|
+ * | memory | not `roundrobin`, and the client is known | the server it was last sent to, up or not |
+ * | prio | flag | the lowest priority number among those available; equal: the lowest index |
+ * | leastconn | flag | the fewest connections (with `weight`: for its weight) among those available; equal: in turn |
+ * | weight | flag | the lowest floor(256 x connections / weight) among those available; equal: the lowest index |
+ * | hash | flag | the one that the address stands for, up or not |
+ * | turn | else | the next available one from the cursor on |
+ *
+ * Available: it has an address and is not blacklisted. Limits and access lists are looked at when the server is tried
+ * (`attempt.ts`); one that cannot be used then is walked on from, as after a failure.
  */
-import { ENDPOINT_KIND, ENDPOINT_SIZE, KIND_NONE } from '../base/endpoint.ts';
+import { FARM_F_HASH, FARM_F_LEASTCONN, FARM_F_PRIO, FARM_F_ROUND_ROBIN, FARM_F_WEIGHT } from '../table/schema.ts';
+import { inFlightOf, moveCursor, readCursor } from '../table/shared.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
-import { FARM_F_STUBBORN } from '../table/schema.ts';
-import { blacklistedUntil, moveCursor, readCursor } from '../table/shared.ts';
+import { chooseByHash } from './hash.ts';
+import { isAvailable, NO_SERVER } from './servers.ts';
 
-/** Row of "no server". */
-export const NO_SERVER = 0;
-
-/** Deciseconds of the monotonic clock, as blacklist times are kept. */
-export function deciseconds(nowMs: number): number {
-  return Math.floor(nowMs / 100);
-}
-
-/** False for a row whose address was never set or was cleared. */
-export function isServerSet(config: ConfigBank, server: number): boolean {
-  return config.servers.endpoint[server * ENDPOINT_SIZE + ENDPOINT_KIND] !== KIND_NONE;
-}
-
-/** True when the server exists and is not passed over because of a failure. Limits are not looked at here. */
-export function isAvailable(tables: Tables, config: ConfigBank, server: number, nowDs: number): boolean {
-  return isServerSet(config, server) && blacklistedUntil(tables, server) <= nowDs;
+/**
+ * The server that a client is given first.
+ *
+ * @param peers records of PEER_SIZE bytes; `at` where the client's begins.
+ * @param remembered index within the farm, plus one, of the server the client was last sent to; 0 none.
+ * @returns the server's row, or NO_SERVER when none is available.
+ * @owner any worker.
+ * @cost  O(servers) at worst; allocates nothing.
+ */
+export function chooseServer(
+  tables: Tables,
+  config: ConfigBank,
+  farm: number,
+  peers: Uint8Array,
+  at: number,
+  remembered: number,
+  nowDs: number,
+): number {
+  const { flags, serverFirst, serverCount } = config.farms;
+  const flag = flags[farm];
+  const isKnown = remembered !== 0 && remembered <= serverCount[farm];
+  if (isKnown && (flag & FARM_F_ROUND_ROBIN) === 0) return serverFirst[farm] + remembered - 1;
+  if ((flag & FARM_F_PRIO) !== 0) return chooseByPrio(tables, config, farm, nowDs);
+  if ((flag & FARM_F_LEASTCONN) !== 0) return chooseLeastConnected(tables, config, farm, nowDs);
+  if ((flag & FARM_F_WEIGHT) !== 0) return chooseByWeight(tables, config, farm, nowDs);
+  if ((flag & FARM_F_HASH) !== 0) return chooseByHash(config, farm, peers, at);
+  return chooseInTurn(tables, config, farm, nowDs);
 }
 
 /**
- * The next server in turn: the cursor moves on to the next available server, testing up to and including the one
- * it stands on. So the first client of a farm gets server 1 (server 0 only when it is alone).
- *
- * @returns the server's row, or NO_SERVER when none is available.
- * @cost O(servers) at worst; the cursor is one word for all workers, moved by compare-and-swap.
+ * The cursor moves on to the next available server, testing up to and including the one it stands on. So the first
+ * client of a farm gets server 1 (server 0 only when it is alone).
  */
-export function chooseRoundRobin(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
+function chooseInTurn(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
   const count = config.farms.serverCount[farm];
   const first = config.farms.serverFirst[farm];
   for (;;) {
@@ -52,23 +73,63 @@ export function chooseRoundRobin(tables: Tables, config: ConfigBank, farm: numbe
   }
 }
 
+function chooseByPrio(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
+  const { prio } = config.servers;
+  const first = config.farms.serverFirst[farm];
+  const end = first + config.farms.serverCount[farm];
+  let best = NO_SERVER;
+  for (let server = first; server < end; server++) {
+    if (best !== NO_SERVER && prio[server] >= prio[best]) continue;
+    if (isAvailable(tables, config, server, nowDs)) best = server;
+  }
+  return best;
+}
+
+function chooseByWeight(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
+  const { weight } = config.servers;
+  const first = config.farms.serverFirst[farm];
+  const end = first + config.farms.serverCount[farm];
+  let best = NO_SERVER;
+  let lowest = Infinity;
+  for (let server = first; server < end; server++) {
+    if (weight[server] === 0 || !isAvailable(tables, config, server, nowDs)) continue;
+    const load = Math.floor((256 * inFlightOf(tables, server)) / weight[server]);
+    if (load < lowest) {
+      lowest = load;
+      best = server;
+    }
+  }
+  return best;
+}
+
 /**
- * The server to try after `last` failed: the farm's servers by index from `last` on, once around, then the
- * emergency server. A stubborn farm tries nobody else; after the emergency or abuse server nobody is left.
- *
- * @param last row that failed, or NO_SERVER when there was no first choice.
- * @param walked servers already tried by this walk, not counting the first choice.
- * @returns a row (the caller still checks that it can be used), or NO_SERVER to give up.
+ * Looks around from the cursor on, so that servers that are equally busy, such as all of an idle farm, are taken in
+ * turn. With `weight`, a server of weight 3 is given three connections for one of weight 1, and one of weight 0 none;
+ * without, all count alike.
  */
-export function nextAfterFailure(config: ConfigBank, farm: number, last: number, walked: number): number {
-  if ((config.farms.flags[farm] & FARM_F_STUBBORN) !== 0) return NO_SERVER;
-  const emergency = config.farms.emergencyServer[farm];
-  if (last === NO_SERVER) return emergency;
-  if (last === emergency || last === config.farms.abuseServer[farm]) return NO_SERVER;
+function chooseLeastConnected(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
+  const { weight } = config.servers;
+  const isWeighted = (config.farms.flags[farm] & FARM_F_WEIGHT) !== 0;
   const count = config.farms.serverCount[farm];
   const first = config.farms.serverFirst[farm];
-  const index = last - first;
-  const isListed = index >= 0 && index < count;
-  if (isListed && count > 1 && walked < count) return first + ((index + 1) % count);
-  return emergency;
+  for (;;) {
+    const cursor = readCursor(tables, farm);
+    let found = -1;
+    let foundLoad = 0;
+    let foundWeight = 0;
+    for (let step = 1; step <= count; step++) {
+      const index = (cursor + step) % count;
+      const server = first + index;
+      const share = isWeighted ? weight[server] : 1;
+      if (share === 0 || !isAvailable(tables, config, server, nowDs)) continue;
+      const load = inFlightOf(tables, server);
+      // load / share < foundLoad / foundWeight, exactly: both products are far below 2^53.
+      if (found >= 0 && load * foundWeight >= foundLoad * share) continue;
+      found = index;
+      foundLoad = load;
+      foundWeight = share;
+    }
+    if (found < 0) return NO_SERVER;
+    if (moveCursor(tables, farm, cursor, found)) return first + found;
+  }
 }

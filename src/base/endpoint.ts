@@ -56,6 +56,24 @@ export function writeEndpoint(endpoint: Endpoint, target: Uint8Array, offset: nu
   for (let i = 0; i < 4; i++) target[offset + ENDPOINT_SCOPE + i] = (endpoint.scope >>> (24 - 8 * i)) & 255;
 }
 
+/** One of the four 32-bit words of the IP address, as i32; word 0 is the first. */
+export function ipWord(source: Uint8Array, offset: number, word: number): number {
+  const at = offset + ENDPOINT_IP + word * 4;
+  return (
+    ((source[at] ?? 0) << 24) | ((source[at + 1] ?? 0) << 16) | ((source[at + 2] ?? 0) << 8) | (source[at + 3] ?? 0)
+  );
+}
+
+/** True for an address that means IPv4, in either notation (`1.2.3.4`, `::ffff:1.2.3.4`). */
+export function isIpv4(source: Uint8Array, offset: number): boolean {
+  return ipWord(source, offset, 0) === 0 && ipWord(source, offset, 1) === 0 && ipWord(source, offset, 2) === 0xffff;
+}
+
+/** The port, 0 for unix. */
+export function portOf(source: Uint8Array, offset: number): number {
+  return ((source[offset + ENDPOINT_PORT] ?? 0) << 8) | (source[offset + ENDPOINT_PORT + 1] ?? 0);
+}
+
 /** The text a person would write: `1.2.3.4:80`, `[::1]:80`, `/run/x.sock`, `unix` for a client without a path. */
 export function endpointText(source: Uint8Array, offset: number): string {
   const kind = source[offset + ENDPOINT_KIND];
@@ -65,7 +83,7 @@ export function endpointText(source: Uint8Array, offset: number): string {
     return decodePath(source.subarray(offset + ENDPOINT_PATH, offset + ENDPOINT_PATH + length));
   }
   if (kind !== KIND_IPV4 && kind !== KIND_IPV6) return 'none';
-  const port = ((source[offset + ENDPOINT_PORT] ?? 0) << 8) | (source[offset + ENDPOINT_PORT + 1] ?? 0);
+  const port = portOf(source, offset);
   const ip = ipText(source, offset);
   if (kind === KIND_IPV4) return `${ip}:${port}`;
   let scope = 0;

@@ -9,7 +9,7 @@ import {
   writeEndpoint,
   type Endpoint,
 } from '../base/endpoint.ts';
-import { isServerSet } from '../balance/choose.ts';
+import { isServerSet } from '../balance/servers.ts';
 import { DEFAULT_SETTINGS, type Configuration, type ServerConfig, type Settings } from '../config/model.ts';
 import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
 import { FARM_F_ROUND_ROBIN, FARM_F_STUBBORN } from '../table/schema.ts';

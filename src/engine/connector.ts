@@ -6,17 +6,12 @@
  */
 import { assert } from '../base/assert.ts';
 import { EADDRNOTAVAIL, ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
-import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
-import { chooseRoundRobin, deciseconds, isAvailable, nextAfterFailure, NO_SERVER } from '../balance/choose.ts';
+import { ENDPOINT_KIND, ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
+import { nextAfterFailure, takePlace } from '../balance/attempt.ts';
+import { chooseServer } from '../balance/choose.ts';
+import { deciseconds, NO_SERVER } from '../balance/servers.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
-import {
-  blacklist,
-  blacklistedUntil,
-  clearBlacklist,
-  countConnect,
-  countFailure,
-  takeInFlight,
-} from '../table/shared.ts';
+import { blacklist, blacklistedUntil, clearBlacklist, countConnect, countFailure } from '../table/shared.ts';
 import { end, joined, leaveConnecting, leaveServer } from './ending.ts';
 import { CHECK_MS, submitConnect, submitWatch } from './operations.ts';
 import { startRelay } from './relay.ts';
@@ -31,7 +26,9 @@ const WATCH_AFTER_MS = 200;
 
 /** Chooses a server for a freshly accepted client and begins to connect. */
 export function beginConnect(e: EngineState, slot: number): void {
-  const first = chooseRoundRobin(e.tables, e.config, e.farm[slot], deciseconds(e.nowMs));
+  const at = (e.slotFirst + slot) * PEER_SIZE;
+  const { peer } = e.tables.connections;
+  const first = chooseServer(e.tables, e.config, e.farm[slot], peer, at, 0, deciseconds(e.nowMs));
   e.walked[slot] = 0;
   if (first === NO_SERVER || !attempt(e, slot, first)) failOver(e, slot, first);
 }
@@ -54,8 +51,8 @@ function failOver(e: EngineState, slot: number, last: number): void {
 /** Tries one server. @returns false when it cannot be used now; true when the connection is under way or waits. */
 function attempt(e: EngineState, slot: number, server: number): boolean {
   const { tables, config } = e;
-  if (!isAvailable(tables, config, server, deciseconds(e.nowMs))) return false;
-  if (!takeInFlight(tables, server, config.servers.max[server])) return false;
+  const at = (e.slotFirst + slot) * PEER_SIZE;
+  if (!takePlace(tables, config, server, tables.connections.peer, at, false, deciseconds(e.nowMs))) return false;
   e.server[slot] = server;
   const side = slot * 2 + 1;
   const kind = config.servers.endpoint[server * ENDPOINT_SIZE + ENDPOINT_KIND];

@@ -88,8 +88,10 @@ export const servers = table('servers', SERVERS_MAX, {
   acl: config(u8),
   /** Connections to the server in state connecting or connected, over all workers. */
   inFlight: shared,
-  /** Passed over until this decisecond; 0 never failed. */
+  /** Passed over until this decisecond because it failed; 0 never failed, or a connect has succeeded since. */
   blacklistedUntil: shared,
+  /** Passed over until this decisecond because somebody said so; 0 nobody did. */
+  shunnedUntil: shared,
 });
 
 /** Rows are access lists; their entries lie together in `aclEntries`, and the first that matches decides. */

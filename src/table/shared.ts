@@ -102,7 +102,7 @@ export function moveCursor(tables: Tables, farm: number, from: number, to: numbe
 /* ---- blacklist ---- */
 
 /**
- * Passes the server over until then, in every worker from now on.
+ * The server has failed: passes it over until then, in every worker from now on.
  *
  * @param untilDs deciseconds of the monotonic clock, u32; 0 clears.
  * @owner any thread; the last writer wins, which is the one with the freshest failure.
@@ -111,14 +111,32 @@ export function blacklist(tables: Tables, server: number, untilDs: number): void
   Atomics.store(tables.servers.blacklistedUntil, server, untilDs);
 }
 
-/** The server is tried again at once. @owner any thread. */
+/** A connect to the server has succeeded: its failure is forgotten. What a command said stays. @owner any thread. */
 export function clearBlacklist(tables: Tables, server: number): void {
   Atomics.store(tables.servers.blacklistedUntil, server, 0);
 }
 
-/** Decisecond until which the server is passed over, u32; 0 when it never failed. @owner any thread. @cost one atomic load. */
+/**
+ * Somebody wants the server passed over until then, whatever connects under way come to; in every worker from now on.
+ *
+ * A failure that is noted is forgotten: what was said last holds.
+ * @param untilDs as for `blacklist`; 0 lets clients come at once.
+ * @owner control.
+ */
+export function shun(tables: Tables, server: number, untilDs: number): void {
+  Atomics.store(tables.servers.shunnedUntil, server, untilDs);
+  Atomics.store(tables.servers.blacklistedUntil, server, 0);
+}
+
+/**
+ * Decisecond until which the server is passed over, for whatever reason, u32; 0 for none.
+ *
+ * @owner any thread. @cost two atomic loads.
+ */
 export function blacklistedUntil(tables: Tables, server: number): number {
-  return Atomics.load(tables.servers.blacklistedUntil, server) >>> 0;
+  const failed = Atomics.load(tables.servers.blacklistedUntil, server) >>> 0;
+  const shunned = Atomics.load(tables.servers.shunnedUntil, server) >>> 0;
+  return failed > shunned ? failed : shunned;
 }
 
 /* ---- counters per server ---- */

@@ -19,7 +19,7 @@
  *               allWorkersPast(tables, version)             nobody works with `version` or an older one any more
  *               rowsUsed(tables, 'servers')
  * shared.ts   takeInFlight, giveInFlight, takeConnection, giveConnection, readCursor, moveCursor,
- *             blacklist, clearBlacklist, blacklistedUntil, countConnect, countFailure, connectsOf, failuresOf,
+ *             blacklist, clearBlacklist, shun, blacklistedUntil, countConnect, countFailure, connectsOf, failuresOf,
  *             requestStop, stopping, lock, unlock, lockHolder
  * clients.ts  touchClient, rememberServer, creditClient, forgetClients, readClients
  * sources.ts  takeSource, promoteSource, giveSource, leaveSource

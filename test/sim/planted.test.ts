@@ -60,8 +60,8 @@ const plants: readonly Plant[] = [
   },
   {
     name: 'limit ignored: a server gets more connections than it may have',
-    file: 'engine/connector.js',
-    from: 'config.servers.max[server])',
+    file: 'balance/attempt.js',
+    from: 'isRaised ? hard[server] : max[server])',
     to: '0)',
   },
   {
@@ -91,11 +91,11 @@ function copyModules(from: string, to: string): void {
   }
 }
 
-/** Copies the engine with one change; all other rooms are the compiled ones. */
+/** Copies the engine and the choice with one change; all other rooms are the compiled ones. */
 function plant(index: number, { file, from, to }: Plant): string {
   const root = join(folder, String(index));
-  copyModules(join(dist, 'engine'), join(root, 'engine'));
-  for (const room of ['base', 'table', 'balance', 'stream', 'loop', 'sim']) {
+  for (const room of ['engine', 'balance']) copyModules(join(dist, room), join(root, room));
+  for (const room of ['base', 'table', 'stream', 'loop', 'sim']) {
     symlinkSync(join(dist, room), join(root, room), 'dir');
   }
   const path = join(root, file);

@@ -1,0 +1,30 @@
+/**
+ * Servers as the choice sees them: which rows there are, and which of them clients may be given now.
+ *
+ * Servers have an index within their farm (0..n-1, what people see) and a row of the servers table (what code uses);
+ * row 0 means "none". The emergency and the abuse server of a farm have rows outside the indexed range.
+ */
+import { ENDPOINT_KIND, ENDPOINT_SIZE, KIND_NONE, KIND_UNIX, portOf } from '../base/endpoint.ts';
+import type { ConfigBank, Tables } from '../table/tables.ts';
+import { blacklistedUntil } from '../table/shared.ts';
+
+/** Row of "no server". */
+export const NO_SERVER = 0;
+
+/** Deciseconds of the monotonic clock, as blacklist times are kept. */
+export function deciseconds(nowMs: number): number {
+  return Math.floor(nowMs / 100);
+}
+
+/** False for a row whose address was never set or was cleared, or that has no port. */
+export function isServerSet(config: ConfigBank, server: number): boolean {
+  const { endpoint } = config.servers;
+  const at = server * ENDPOINT_SIZE;
+  const kind = endpoint[at + ENDPOINT_KIND];
+  return kind === KIND_UNIX || (kind !== KIND_NONE && portOf(endpoint, at) !== 0);
+}
+
+/** True when the server exists and is not passed over because of a failure. Limits are not looked at here. */
+export function isAvailable(tables: Tables, config: ConfigBank, server: number, nowDs: number): boolean {
+  return isServerSet(config, server) && blacklistedUntil(tables, server) <= nowDs;
+}
