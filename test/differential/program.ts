@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PEN } from '../support/pen.ts';
+import { ip, sockets } from '../support/sockets.ts';
 import type { Stage } from './stage.ts';
 
 const PENCTL = fileURLToPath(new URL('../../dist/bin/penctl.js', import.meta.url));
@@ -10,6 +11,8 @@ const START_LIMIT_MS = 6000;
 /** A start that fails late does so within this time of listening. */
 const LATE_MS = 150;
 const LOOK_MS = 5;
+/** Who starts where somebody listens already, and lives so long, serves beside it. */
+const SECOND_MS = 2000;
 const PENCTL_LIMIT_MS = 15_000;
 const isRoot = process.getuid?.() === 0;
 
@@ -60,14 +63,15 @@ export class Running {
   private readonly args: readonly string[];
   private stderr = '';
   private readonly closed: Promise<void>;
-  /** Others that listened there before. */
-  private readonly before: number;
+  private readonly startMs = performance.now();
+  /** Somebody listened there before. */
+  private readonly isSecond: boolean;
 
   constructor(program: Program, stage: Stage, args: readonly string[]) {
     this.program = program;
     this.stage = stage;
     this.args = args;
-    this.before = listenersAt(stage.host, stage.listenPort);
+    this.isSecond = isTaken(stage.host, stage.listenPort);
     const [command = '', ...words] = program.pen;
     this.child = spawn(command, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'], cwd: stage.folder });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
@@ -132,8 +136,9 @@ export class Running {
     if (path !== undefined) return existsSync(path);
     // Ours says so, also when it chose the port by itself.
     if (this.stderr.includes(': listening on ')) return true;
-    if (listenersAt(stage.host, stage.listenPort) === this.before) return false;
-    return !args.includes(stage.control) || this.isControlRefused || listenersAt(stage.host, stage.controlPort) > 0;
+    if (this.isSecond) return performance.now() > this.startMs + SECOND_MS;
+    if (!isTaken(stage.host, stage.listenPort)) return false;
+    return !args.includes(stage.control) || this.isControlRefused || isTaken(stage.host, stage.controlPort);
   }
 
   private get isControlRefused(): boolean {
@@ -167,19 +172,8 @@ export async function runPenctl(program: Program, args: readonly string[], stage
   return parts.join(', ');
 }
 
-/** Listening sockets at an IPv4 address, looked up without connecting to it. */
-function listenersAt(host: string, port: number): number {
-  const address = host
-    .split('.')
-    .map((part) => Number(part).toString(16).padStart(2, '0'))
-    .reverse()
-    .join('');
-  const wanted = `${address}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
-  const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n');
-  return lines.filter((line) => {
-    const [, local, , state] = line.trim().split(/\s+/);
-    return local === wanted && state === '0A';
-  }).length;
+function isTaken(host: string, port: number): boolean {
+  return sockets().isTaken(ip(host, port));
 }
 
 function isControl(args: readonly string[], arg: string): boolean {

@@ -82,12 +82,16 @@ class Run {
     return last !== undefined && isJudged(last) && /exit|SIG/.test(this.wanted(last));
   }
 
+  /** Somebody speaks to the control listener. */
+  private get hasControl(): boolean {
+    return this.script.steps.some((step) => step.do === 'say' || step.do === 'penctl');
+  }
+
   private commandLine(): string[] {
     const { stage, script, program } = this;
     return [
       ...program.always,
-      '-C',
-      stage.control,
+      ...(this.hasControl ? ['-C', stage.control] : []),
       ...words(script.options ?? '').map((word) => stage.fill(word, 0)),
       ...stage.emergencyArguments,
       stage.listen,

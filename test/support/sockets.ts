@@ -96,6 +96,15 @@ export class Sockets {
     return fd;
   }
 
+  /** Whether somebody listens there, found out without connecting. */
+  isTaken(at: Endpoint): boolean {
+    const fd = this.open(at, {});
+    must(this.setWord(fd, SOL_SOCKET, SO_REUSEADDR, 1), 'SO_REUSEADDR');
+    const result = this.libc.bind(fd, this.base + ADDRESS_AT, this.writeAddress(at));
+    this.close(fd);
+    return result < 0;
+  }
+
   accept(fd: number): number {
     return this.libc.accept4(fd, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
   }
