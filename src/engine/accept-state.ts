@@ -1,4 +1,5 @@
 /** What accepting has in flight and why it rests; changed by `acceptor.ts`, paused by whoever runs out of descriptors. */
+import { OP_ACCEPT } from '../loop/loop.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import type { EngineState } from './state.ts';
 
@@ -33,4 +34,16 @@ export function pauseForDescriptors(e: EngineState): void {
 export function resumeAccept(e: EngineState): void {
   e.acceptor.isPaused = false;
   e.acceptDirty = true;
+}
+
+/**
+ * Asks all accepts to end, so that the room they reserve can be used by those who are accepted already. Accepting goes
+ * on when they have completed, with what room is left.
+ */
+export function yieldRoom(e: EngineState): void {
+  const a = e.acceptor;
+  if (a.inFlight === 0) return;
+  for (let listener = 0; listener < a.bound; listener++) {
+    if (a.armed[listener] !== 0) e.loop.cancel(OP_ACCEPT, listener, a.seq[listener]);
+  }
 }

@@ -8,14 +8,12 @@ import type { Fd, ListenerSlot } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
 import { ECANCELED } from '../base/errno.ts';
 import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
-import { CONNECTIONS_MAX } from '../table/limits.ts';
-import { connectionsUsed, takeConnection } from '../table/shared.ts';
+import { connectionsUsed } from '../table/shared.ts';
 import { pauseForDescriptors } from './accept-state.ts';
-import { beginConnect } from './connector.ts';
+import { admit } from './admission.ts';
 import { end } from './ending.ts';
-import { submitRecv } from './operations.ts';
 import { NO_MARK, type EngineState } from './state.ts';
-import { CONNECTING, REASON_STOP } from './states.ts';
+import { REASON_STOP } from './states.ts';
 
 /** Submits an accept for each listener that has none, as far as there is room. */
 export function armAccepts(e: EngineState): void {
@@ -101,6 +99,7 @@ export function onAccept(
   a.armed[listener] = 0;
   a.inFlight--;
   e.acceptDirty = true;
+  if (e.parking.isShortOfRoom) e.parking.isSweepDue = true;
   if (result < 0 && result !== -ECANCELED) pauseForDescriptors(e);
 }
 
@@ -112,12 +111,9 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   const client = slot * 2;
   const row = e.slotFirst + slot;
   const rows = e.tables.connections;
-  assert(takeConnection(e.tables, CONNECTIONS_MAX), 'room was reserved for what is accepted');
   e.connections++;
-  e.connecting++;
   e.descriptors++;
   e.count(e.tables.counters.accepted, 1);
-  e.state[slot] = CONNECTING;
   e.farm[slot] = e.config.listeners.farm[listener];
   rows.listener[row] = listener;
   e.startedMs[slot] = e.nowMs;
@@ -131,12 +127,12 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.progressMark[client + 1] = NO_MARK;
   e.bytesIn[client] = 0;
   e.bytesIn[client + 1] = 0;
+  e.client[slot] = 0;
+  e.source[slot] = 0;
   if (e.stop !== 0) {
     // It came in the very turn in which the stop was seen.
     end(e, slot, CLOSE_ABORT, REASON_STOP);
     return;
   }
-  // Read at once: the first bytes are at hand when the server stands, and a client that leaves is noticed.
-  submitRecv(e, client);
-  beginConnect(e, slot);
+  admit(e, slot);
 }

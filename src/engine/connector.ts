@@ -6,37 +6,48 @@
  */
 import { assert } from '../base/assert.ts';
 import { EADDRNOTAVAIL, ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
-import { ENDPOINT_KIND, ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
+import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { nextAfterFailure, takePlace } from '../balance/attempt.ts';
 import { chooseServer } from '../balance/choose.ts';
 import { deciseconds, NO_SERVER } from '../balance/servers.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
+import { rememberServer } from '../table/clients.ts';
 import { blacklist, blacklistedUntil, clearBlacklist, countConnect, countFailure } from '../table/shared.ts';
 import { end, joined, leaveConnecting, leaveServer } from './ending.ts';
 import { CHECK_MS, submitConnect, submitWatch } from './operations.ts';
 import { startRelay } from './relay.ts';
 import type { EngineState } from './state.ts';
 import { pauseForDescriptors } from './accept-state.ts';
-import { ENDING, MARK_CONNECT_EXPIRED, OPEN, PENDING_CONNECT, REASON_UNSERVED } from './states.ts';
+import { ENDING, MARK_CONNECT_EXPIRED, MARK_DENIED, OPEN, PENDING_CONNECT, REASON_UNSERVED } from './states.ts';
 
 /** How soon a connection that found no descriptor tries again. */
 const RETRY_MS = 100;
 /** A connect that takes longer than this gets its client watched for an abort. */
 const WATCH_AFTER_MS = 200;
 
-/** Chooses a server for a freshly accepted client and begins to connect. */
+/** Chooses a server for a client whose turn it is, and begins to connect. */
 export function beginConnect(e: EngineState, slot: number): void {
-  const at = (e.slotFirst + slot) * PEER_SIZE;
-  const { peer } = e.tables.connections;
-  const first = chooseServer(e.tables, e.config, e.farm[slot], peer, at, 0, deciseconds(e.nowMs));
+  const first = firstChoice(e, slot);
   e.walked[slot] = 0;
   if (first === NO_SERVER || !attempt(e, slot, first)) failOver(e, slot, first);
+}
+
+function firstChoice(e: EngineState, slot: number): number {
+  const { tables, config } = e;
+  const farm = e.farm[slot];
+  if (isDenied(e, slot)) return config.farms.abuseServer[farm];
+  const { peer } = tables.connections;
+  return chooseServer(tables, config, farm, peer, e.peerAt(slot), e.remembered[slot], deciseconds(e.nowMs));
+}
+
+function isDenied(e: EngineState, slot: number): boolean {
+  return (e.marks[slot * 2] & MARK_DENIED) !== 0;
 }
 
 /** Walks on from `last` until a connect is under way, or ends the client. */
 function failOver(e: EngineState, slot: number, last: number): void {
   for (let failed = last; ;) {
-    const next = nextAfterFailure(e.config, e.farm[slot], failed, e.walked[slot]);
+    const next = isDenied(e, slot) ? NO_SERVER : nextAfterFailure(e.config, e.farm[slot], failed, e.walked[slot]);
     if (next === NO_SERVER) {
       // Reset, not closed: a client that was never served must not take the end for an empty answer.
       end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
@@ -51,8 +62,10 @@ function failOver(e: EngineState, slot: number, last: number): void {
 /** Tries one server. @returns false when it cannot be used now; true when the connection is under way or waits. */
 function attempt(e: EngineState, slot: number, server: number): boolean {
   const { tables, config } = e;
-  const at = (e.slotFirst + slot) * PEER_SIZE;
-  if (!takePlace(tables, config, server, tables.connections.peer, at, false, deciseconds(e.nowMs))) return false;
+  const { peer } = tables.connections;
+  const place = placeInFarm(e, slot, server);
+  const isKnown = place !== 0 && place === e.remembered[slot];
+  if (!takePlace(tables, config, server, peer, e.peerAt(slot), isKnown, deciseconds(e.nowMs))) return false;
   e.server[slot] = server;
   const side = slot * 2 + 1;
   const kind = config.servers.endpoint[server * ENDPOINT_SIZE + ENDPOINT_KIND];
@@ -64,7 +77,22 @@ function attempt(e: EngineState, slot: number, server: number): boolean {
   e.phaseMs[slot] = e.nowMs;
   submitConnect(e, side, server);
   e.setTimer(slot, e.nowMs + Math.min(WATCH_AFTER_MS, config.farms.connectTimeoutMs[e.farm[slot]]));
+  remember(e, slot, place);
   return true;
+}
+
+/** Index of a server within the connection's farm, plus one; 0 for the emergency and the abuse server. */
+function placeInFarm(e: EngineState, slot: number, server: number): number {
+  const { serverFirst, serverCount } = e.config.farms;
+  const place = server - serverFirst[e.farm[slot]] + 1;
+  return place > 0 && place <= serverCount[e.farm[slot]] ? place : 0;
+}
+
+/** The client is remembered with the server it was sent to last; with none after the emergency or abuse server. */
+function remember(e: EngineState, slot: number, place: number): void {
+  if (e.remembered[slot] === place) return;
+  e.remembered[slot] = place;
+  if (e.client[slot] !== 0) rememberServer(e.tables, e.worker, e.client[slot], e.clientGeneration[slot], place);
 }
 
 /** No socket: for want of resources the connection waits a little; any other reason is the server's address. */
@@ -157,7 +185,7 @@ export function onConnectTimer(e: EngineState, slot: number): void {
 
 /** A connection that waits for a descriptor tries again, for as long as one connect may take. */
 function retry(e: EngineState, slot: number): void {
-  const waitedMs = e.nowMs - e.startedMs[slot];
+  const waitedMs = e.nowMs - e.phaseMs[slot];
   if (waitedMs >= e.config.farms.connectTimeoutMs[e.farm[slot]]) end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
   else beginConnect(e, slot);
 }

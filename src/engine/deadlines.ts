@@ -6,8 +6,9 @@ import { CLOSE_ABORT } from '../loop/loop.ts';
 import { onConnectTimer } from './connector.ts';
 import { DRAIN_STALL_MS, end, onDrainTimer } from './ending.ts';
 import { CHECK_MS, submitWatch } from './operations.ts';
+import { parkedLimitMs, superviseParked } from './parking.ts';
 import { NO_MARK, type EngineState } from './state.ts';
-import { CONNECTING, DRAINING, MARK_DEAF, MARK_ENDED, OPEN, PENDING_SEND, REASON_IDLE } from './states.ts';
+import { CONNECTING, DRAINING, MARK_DEAF, MARK_ENDED, OPEN, PARKED, PENDING_SEND, REASON_IDLE } from './states.ts';
 
 export function onConnectionTimer(e: EngineState, slot: number): void {
   e.checkMs[slot] = Infinity;
@@ -15,6 +16,7 @@ export function onConnectionTimer(e: EngineState, slot: number): void {
   if (state === OPEN) onOpenTimer(e, slot);
   else if (state === CONNECTING) onConnectTimer(e, slot);
   else if (state === DRAINING) onDrainTimer(e, slot);
+  else if (state === PARKED) onParkedTimer(e, slot);
 }
 
 /** Longest time without progress in the connection's present condition, ms; Infinity when there is no limit. */
@@ -26,6 +28,12 @@ function idleLimitMs(e: EngineState, slot: number): number {
   if ((marks & MARK_DEAF) !== 0) return Math.min(idleMs, DRAIN_STALL_MS);
   const halfClosedMs = farms.halfClosedTimeoutMs[farm];
   return (marks & MARK_ENDED) !== 0 && halfClosedMs > 0 ? halfClosedMs : idleMs;
+}
+
+/** Nobody of its source has left for as long as an idle connection may stand. */
+function onParkedTimer(e: EngineState, slot: number): void {
+  if (e.nowMs - e.startedMs[slot] >= parkedLimitMs(e, slot)) end(e, slot, CLOSE_ABORT, REASON_IDLE);
+  else superviseParked(e, slot);
 }
 
 function onOpenTimer(e: EngineState, slot: number): void {
@@ -60,6 +68,7 @@ function sideHasBytesOut(e: EngineState, side: number, limitMs: number): boolean
 /** A changed idle limit applies to connections that stand: each gets a timer that will look at it. */
 export function superviseAll(e: EngineState): void {
   for (let slot = 0; slot < e.slotCount; slot++) {
+    if (e.state[slot] === PARKED) superviseParked(e, slot);
     if (e.state[slot] !== OPEN || e.checkMs[slot] <= e.nowMs + CHECK_MS) continue;
     // Nobody has measured its progress while there was no limit: it counts from now.
     if (e.checkMs[slot] === Infinity) e.progressMs[slot] = e.nowMs;

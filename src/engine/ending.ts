@@ -6,8 +6,12 @@
  * for it first, within bounds.
  */
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
+import { creditClient } from '../table/clients.ts';
 import { giveConnection, giveInFlight } from '../table/shared.ts';
+import { giveSource } from '../table/sources.ts';
+import { addTraffic } from '../table/traffic.ts';
 import { cancelPending, PENDING_ALL } from './operations.ts';
+import { leaveParking } from './parking.ts';
 import type { EngineState } from './state.ts';
 import {
   CONNECTING,
@@ -15,9 +19,13 @@ import {
   ENDING,
   FREE,
   MARK_DRAINS,
+  OPEN,
+  PARKED,
   REASON_ABORT,
+  REASON_DENIED,
   REASON_IDLE,
   REASON_ORDERLY,
+  REASON_REFUSED,
   REASON_STOP,
   REASON_UNSERVED,
 } from './states.ts';
@@ -33,7 +41,9 @@ export function end(e: EngineState, slot: number, how: number, reason: number): 
     if (how === CLOSE_ABORT) e.how[slot] = CLOSE_ABORT;
     return;
   }
+  credit(e, slot);
   if (e.state[slot] === CONNECTING) leaveConnecting(e);
+  else if (e.state[slot] === PARKED) leaveParking(e, slot);
   e.state[slot] = ENDING;
   e.how[slot] = how;
   e.reason[slot] = reason;
@@ -61,9 +71,31 @@ function close(e: EngineState, slot: number): void {
   countEnding(e, slot);
   e.state[slot] = FREE;
   e.connections--;
-  giveConnection(e.tables);
+  leavePlaces(e, slot);
   e.giveSlot(slot);
   e.acceptDirty = true;
+}
+
+/** Gives back the place in `conn_max` and that of the source, if the connection was ever served. */
+function leavePlaces(e: EngineState, slot: number): void {
+  const source = e.source[slot];
+  if (source === 0) return;
+  e.source[slot] = 0;
+  e.used--;
+  giveConnection(e.tables);
+  giveSource(e.tables, e.worker, source);
+  e.parking.free(source);
+}
+
+/** What has come from each side is the client's and the server's account; nothing is received from now on. */
+function credit(e: EngineState, slot: number): void {
+  const fromClient = e.bytesIn[slot * 2];
+  const fromServer = e.bytesIn[slot * 2 + 1];
+  const client = e.client[slot];
+  if (client !== 0) creditClient(e.tables, e.worker, client, e.clientGeneration[slot], fromServer, fromClient);
+  // What was received for a server that never stood has not gone to it.
+  const state = e.state[slot];
+  if (state === OPEN || state === DRAINING) addTraffic(e.tables, e.worker, e.server[slot], fromClient, fromServer);
 }
 
 /** Gives back the place at the server, if the connection has one. */
@@ -95,6 +127,10 @@ function countEnding(e: EngineState, slot: number): void {
       return e.count(counters.unserved, 1);
     case REASON_STOP:
       return e.count(counters.closedStop, 1);
+    case REASON_DENIED:
+      return e.count(counters.denied, 1);
+    case REASON_REFUSED:
+      return e.count(counters.refused, 1);
   }
 }
 

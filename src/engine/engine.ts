@@ -27,6 +27,7 @@ import { configAt, currentVersion, noteVersion } from '../table/publish.ts';
 import { stopping } from '../table/shared.ts';
 import { resumeAccept } from './accept-state.ts';
 import { armAccepts, onAccept } from './acceptor.ts';
+import { onParkingTimer, serveParked } from './admission.ts';
 import { onConnect } from './connector.ts';
 import { onConnectionTimer, superviseAll } from './deadlines.ts';
 import { end } from './ending.ts';
@@ -48,6 +49,7 @@ export function createEngine(options: EngineOptions): Engine {
     followConfiguration(e);
     dispatch(e, batch);
     e.wheel.advance(e.nowMs, fire);
+    if (e.parking.count > 0) serveParked(e);
     if (e.acceptDirty) armAccepts(e);
     report(e);
     if (e.stop !== 0 && e.connections === 0 && e.acceptor.inFlight === 0) return STOP;
@@ -87,6 +89,7 @@ function dispatch(e: EngineState, batch: CompletionBatch): void {
 function fireTimer(e: EngineState, key: number): void {
   if (key < e.slotCount) onConnectionTimer(e, key);
   else if (key === e.timerResumeAccept) resumeAccept(e);
+  else if (key === e.timerParking) onParkingTimer(e);
   else e.big.trimIdle((offset, length) => e.loop.trim(offset, length));
 }
 
@@ -102,6 +105,7 @@ function followConfiguration(e: EngineState): void {
     };
     noteVersion(e.tables, e.worker, version);
     superviseAll(e);
+    e.parking.isSweepDue = true;
     e.acceptDirty = true;
   }
   if (e.stop === 0 && stopping(e.tables) !== 0) beginStop(e);
@@ -120,7 +124,8 @@ function beginStop(e: EngineState): void {
 /** What others may read about this worker. */
 function report(e: EngineState): void {
   const { gauges, counters } = e.tables;
-  setLane(gauges.used, e.worker, e.connections);
+  setLane(gauges.used, e.worker, e.used);
+  setLane(gauges.parked, e.worker, e.parking.count);
   setLane(gauges.pending, e.worker, e.connecting);
   setLane(gauges.descriptors, e.worker, e.descriptors);
   setLane(gauges.bigBuffers, e.worker, e.big.lent);

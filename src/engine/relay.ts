@@ -21,6 +21,7 @@ import {
   MARK_ENDED,
   MARK_FULL_READ,
   OPEN,
+  PARKED,
   PENDING_RECV,
   PENDING_SEND,
   PENDING_WATCH,
@@ -85,7 +86,7 @@ export function onWatch(e: EngineState, side: number, seq: number, result: numbe
     return;
   }
   if (result === -ECANCELED || state === DRAINING) return;
-  if (state === CONNECTING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
+  if (state === CONNECTING || state === PARKED) end(e, slot, CLOSE_ABORT, REASON_ABORT);
   else becomeDeaf(e, side);
 }
 

@@ -1,7 +1,7 @@
 /** A stage for single steps of the engine: real tables, and a loop that only writes down what it is asked. */
 import { expect } from 'vitest';
 import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
-import { ENDPOINT_SIZE, KIND_IPV4, PEER_SIZE, writeEndpoint } from '../base/endpoint.ts';
+import { ENDPOINT_IP, ENDPOINT_SIZE, endpointText, KIND_IPV4, PEER_SIZE, writeEndpoint } from '../base/endpoint.ts';
 import { ECANCELED } from '../base/errno.ts';
 import {
   FLAG_MORE,
@@ -14,8 +14,9 @@ import {
   type Loop,
 } from '../loop/loop.ts';
 import { sumLanes } from '../table/columns.ts';
+import { ACL_NONE } from '../table/schema.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
-import { createTables, openTables, type Tables } from '../table/tables.ts';
+import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import { BIG_SIZE } from './big-buffers.ts';
 import { createEngine, type Engine } from './engine.ts';
 
@@ -24,6 +25,8 @@ export const LISTENER_FD = 9;
 export const FIRST_SERVER = 3;
 export const CLIENT = 0;
 export const SERVER = 1;
+export const SLOTS = 32;
+const PEERS = 64;
 
 export interface Submission {
   readonly op: number;
@@ -33,6 +36,8 @@ export interface Submission {
   readonly max?: number;
   readonly offset?: number;
   readonly length?: number;
+  /** Of a connect: where to. */
+  readonly to?: string;
 }
 
 export class NotingLoop implements Loop {
@@ -41,7 +46,7 @@ export class NotingLoop implements Loop {
   readonly smallSize = SMALL;
   readonly bigOffset = (1 << 20) as ArenaOffset;
   readonly bigLength = 2 * BIG_SIZE;
-  readonly peers = new Uint8Array(PEER_SIZE * 4);
+  readonly peers = new Uint8Array(PEER_SIZE * PEERS);
   readonly inFlight = new Map<string, Submission>();
   readonly cancelled = new Set<string>();
   readonly closed: [fd: number, how: number][] = [];
@@ -64,8 +69,8 @@ export class NotingLoop implements Loop {
   openStream(): number {
     return this.openError === 0 ? this.nextFd++ : -this.openError;
   }
-  connect(slot: SideSlot, seq: number): void {
-    this.note({ op: OP_CONNECT, slot, seq });
+  connect(slot: SideSlot, seq: number, _fd: Fd, endpoints: Uint8Array, offset: number): void {
+    this.note({ op: OP_CONNECT, slot, seq, to: endpointText(endpoints, offset) });
   }
   recv(slot: SideSlot, seq: number): void {
     this.note({ op: OP_RECV, slot, seq });
@@ -115,6 +120,22 @@ export interface Options {
   readonly descriptorMax?: number;
   readonly idleTimeoutMs?: number;
   readonly halfClosedTimeoutMs?: number;
+  /** Places of one source, and places for parked connections. */
+  readonly sourceMax?: number;
+  readonly parkedMax?: number;
+  /** Changes whatever else is to be configured. */
+  readonly configure?: (draft: ConfigBank) => void;
+}
+
+/** Rows of the emergency and the abuse server. */
+export const EMERGENCY = 1;
+export const ABUSE = 2;
+const ACLS = 10;
+const ENTRIES = 64;
+
+/** The address of a server row: 10.0.0.1:80 for the first of the farm. */
+export function serverAddress(row: number): Uint8Array {
+  return Uint8Array.of(10, 0, 0, row - FIRST_SERVER + 1 + (row < FIRST_SERVER ? 100 : 0));
 }
 
 /** One engine, its loop and its clock. */
@@ -124,31 +145,45 @@ export class Stage {
   readonly engine: Engine;
   nowMs = 1_000_000;
   deadlineUs = 0;
+  private peerRow = 0;
+  private clientFd = 5000;
 
   constructor(options: Options = {}) {
     this.tables = openTables(createTables());
     this.publish(options);
     registerWorker(this.tables, 0);
-    const slots = { worker: 0, slotFirst: 0, slotCount: 8 };
+    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS };
     this.engine = createEngine({ loop: this.loop, tables: this.tables, ...slots, nowMs: this.nowMs });
     this.turn();
   }
 
-  private publish({ servers = 2, connMax = 8, pendingMax = 8, descriptorMax = 100, ...times }: Options): void {
-    const draft = beginPublish(this.tables, { farms: 1, servers: FIRST_SERVER + servers, listeners: 1, settings: 1 })!;
-    const settings = { connMax, pendingMax, descriptorMax, acceptBatch: 100, listenerCount: 1 };
+  private publish({ servers = 2, connMax = 8, pendingMax = 8, descriptorMax = 100, ...rest }: Options): void {
+    const counts = { farms: 1, servers: FIRST_SERVER + servers, listeners: 1, settings: 1 };
+    const draft = beginPublish(this.tables, { ...counts, acls: ACLS, aclEntries: ENTRIES })!;
+    const { sourceMax = 0, parkedMax = 8 } = rest;
+    const settings = { connMax, pendingMax, descriptorMax, sourceMax, parkedMax, acceptBatch: 100, listenerCount: 1 };
     for (const [name, value] of Object.entries(settings)) draft.settings[name as keyof typeof settings][0] = value;
+    draft.settings.trustedAcl[0] = ACL_NONE;
     draft.listeners.fd[0] = LISTENER_FD;
     draft.farms.serverFirst[0] = FIRST_SERVER;
     draft.farms.serverCount[0] = servers;
     draft.farms.blacklistMs[0] = 30_000;
     draft.farms.connectTimeoutMs[0] = 3000;
-    draft.farms.idleTimeoutMs[0] = times.idleTimeoutMs ?? 0;
-    draft.farms.halfClosedTimeoutMs[0] = times.halfClosedTimeoutMs ?? 0;
-    for (let i = 0; i < servers; i++) {
-      const endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, i + 1), port: 80 } as const;
-      writeEndpoint(endpoint, draft.servers.endpoint, (FIRST_SERVER + i) * ENDPOINT_SIZE);
+    draft.farms.idleTimeoutMs[0] = rest.idleTimeoutMs ?? 0;
+    draft.farms.halfClosedTimeoutMs[0] = rest.halfClosedTimeoutMs ?? 0;
+    draft.farms.clientPrefix[0] = 128;
+    for (let row = EMERGENCY; row < FIRST_SERVER + servers; row++) {
+      const endpoint = { kind: KIND_IPV4, ip: serverAddress(row), port: 80 } as const;
+      writeEndpoint(endpoint, draft.servers.endpoint, row * ENDPOINT_SIZE);
     }
+    rest.configure?.(draft);
+    commitPublish(this.tables);
+  }
+
+  /** Publishes changes; the engine sees them in its next turn. */
+  change(configure: (draft: ConfigBank) => void, servers?: number): void {
+    const draft = beginPublish(this.tables, servers === undefined ? {} : { servers: FIRST_SERVER + servers })!;
+    configure(draft);
     commitPublish(this.tables);
   }
 
@@ -197,6 +232,21 @@ export class Stage {
 
   accept(...fds: number[]): void {
     this.turn(...fds.map((fd) => [OP_ACCEPT, 0, fd, 0, FLAG_MORE] as const));
+  }
+
+  /** Somebody from 127.0.0.`last` (or a whole address) is accepted. @returns its slot; -1 when it is gone again. */
+  acceptFrom(from: number | readonly number[], port = 0): number {
+    const ip = typeof from === 'number' ? [127, 0, 0, from] : from;
+    const at = this.peerRow * PEER_SIZE;
+    this.peerRow = (this.peerRow + 1) % PEERS;
+    const { peers } = this.loop;
+    peers.fill(0, at, at + PEER_SIZE);
+    peers.set([KIND_IPV4, 0, port >>> 8, port & 255], at);
+    peers.set([255, 255, ...ip], at + ENDPOINT_IP + 10);
+    const fd = this.clientFd++;
+    this.turn([OP_ACCEPT, 0, fd, at, FLAG_MORE]);
+    const side = this.engine.state.fd.indexOf(fd);
+    return side >> 1;
   }
 
   open(): void {

@@ -8,11 +8,14 @@
  */
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset, Fd } from '../base/brand.ts';
+import { PEER_SIZE } from '../base/endpoint.ts';
 import { SEQ_MASK, type Loop, type StreamOptions } from '../loop/loop.ts';
+import { ClientVisit } from '../table/clients.ts';
 import { addTo, type Lanes } from '../table/columns.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
 import { AcceptState } from './accept-state.ts';
 import { BigBuffers } from './big-buffers.ts';
+import { Parking } from './parking.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 export interface EngineOptions {
@@ -31,7 +34,7 @@ export interface EngineOptions {
 export const NO_MARK = -1;
 
 /** Timer keys beyond the connections. */
-const TIMERS_EXTRA = 2;
+const TIMERS_EXTRA = 3;
 /** Pages of big buffers are given back this long after one came back. */
 const TRIM_MS = 5000;
 
@@ -49,6 +52,9 @@ export class EngineState {
   /** How upstream sockets are opened, from the configuration. */
   streamOptions: StreamOptions = { noDelay: true, keepAlive: false };
   readonly acceptor = new AcceptState();
+  readonly parking: Parking;
+  /** What the tracking last said about a client. */
+  readonly visit = new ClientVisit();
   configVersion = -1;
   nowMs: number;
 
@@ -58,6 +64,13 @@ export class EngineState {
   readonly farm: Uint16Array;
   readonly startedMs: Float64Array;
   readonly progressMs: Float64Array;
+  /** The client that is tracked, and the generation of its row; 0 none. */
+  readonly client: Uint32Array;
+  readonly clientGeneration: Uint32Array;
+  /** The source in which the connection is counted; 0 none. */
+  readonly source: Uint32Array;
+  /** Index within the farm, plus one, of the server the client was last sent to, as far as is known here; 0 none. */
+  readonly remembered: Uint16Array;
   /** Servers tried after the first choice. */
   readonly walked: Uint16Array;
   /** REASON_* of the ending, and CLOSE_* for both sides. */
@@ -90,7 +103,10 @@ export class EngineState {
   readonly progressSeq: Uint32Array;
 
   // Counts.
+  /** Slots taken. */
   connections = 0;
+  /** Connections with a place in `settings.used`: all but those that are parked, or refused and on their way out. */
+  used = 0;
   connecting = 0;
   descriptors = 0;
   /** Accepting may be possible again: room was made, or the configuration changed. */
@@ -123,6 +139,11 @@ export class EngineState {
     this.farm = rows.farm.subarray(slotFirst, slotEnd);
     this.startedMs = rows.startedMs.subarray(slotFirst, slotEnd);
     this.progressMs = rows.progressMs.subarray(slotFirst, slotEnd);
+    this.client = rows.client.subarray(slotFirst, slotEnd);
+    this.clientGeneration = rows.clientGeneration.subarray(slotFirst, slotEnd);
+    this.source = rows.source.subarray(slotFirst, slotEnd);
+    this.remembered = new Uint16Array(slots);
+    this.parking = new Parking(slots);
     this.walked = new Uint16Array(slots);
     this.reason = new Uint8Array(slots);
     this.how = new Uint8Array(slots);
@@ -159,6 +180,16 @@ export class EngineState {
   /** Timer key for giving idle big buffers' pages back. */
   get timerTrim(): number {
     return this.slotCount + 1;
+  }
+
+  /** Timer key for looking whether other workers have freed places that connections wait for. */
+  get timerParking(): number {
+    return this.slotCount + 2;
+  }
+
+  /** Where the address of the connection's client begins in `tables.connections.peer`. */
+  peerAt(slot: number): number {
+    return (this.slotFirst + slot) * PEER_SIZE;
   }
 
   /** Sets the connection's timer. */

@@ -1,15 +1,12 @@
-/** States of a connection, in the order of its life. */
-export const FREE = 0;
-/** Accepted; a server is being connected. The client's first bytes may already be held. */
-export const CONNECTING = 1;
-/** Both sides stand; bytes are relayed. */
-export const OPEN = 2;
-/** One side is gone; the other is given what was received for it, then the connection ends. */
-export const DRAINING = 3;
-/** No new operations; those in flight are awaited, then both descriptors are closed. */
-export const ENDING = 4;
-
-export const STATE_NAMES = ['free', 'connecting', 'open', 'draining', 'ending'] as const;
+/** What a connection is doing (the states themselves are in the schema, because main reads them too), and marks on it. */
+export {
+  CONNECTION_CONNECTING as CONNECTING,
+  CONNECTION_DRAINING as DRAINING,
+  CONNECTION_ENDING as ENDING,
+  CONNECTION_FREE as FREE,
+  CONNECTION_OPEN as OPEN,
+  CONNECTION_PARKED as PARKED,
+} from '../table/schema.ts';
 
 /** Bits of `pending`: operations in flight on a side. */
 export const PENDING_CONNECT = 1;
@@ -30,6 +27,8 @@ export const MARK_FULL_READ = 8;
 export const MARK_CONNECT_EXPIRED = 16;
 /** The other side is gone; this one is given time to take what was received for it. */
 export const MARK_DRAINS = 32;
+/** A client that the farm's access list denies: nobody but the abuse server may serve it. */
+export const MARK_DENIED = 64;
 
 /** Why a connection ended, for the counters. */
 export const REASON_ORDERLY = 0;
@@ -37,3 +36,7 @@ export const REASON_ABORT = 1;
 export const REASON_IDLE = 2;
 export const REASON_UNSERVED = 3;
 export const REASON_STOP = 4;
+/** The farm's access list denies the client. */
+export const REASON_DENIED = 5;
+/** Its source has all its places, and nobody more may be parked. */
+export const REASON_REFUSED = 6;

@@ -150,13 +150,15 @@ export const settings = table('settings', 1, {
   descriptorMax: config(u32),
   /** STOP_* of shared.ts: workers stop accepting and reset their connections. */
   stopping: shared,
-  /** Connections in use, over all workers. */
+  /** Connections in use, over all workers: those that are served, not those that are parked. */
   used: shared,
+  /** Connections that are parked, over all workers. */
+  parked: shared,
 });
 
 /** Rows are connections; a worker owns a contiguous range of them. */
 export const connections = table('connections', CONNECTIONS_MAX, {
-  /** CONNECTION_* of engine/states.ts; 0 free. */
+  /** CONNECTION_* */
   state: owned(u8),
   /** Rises on reuse, so that a remembered slot can be told from the one that is there now. */
   generation: owned(u32),
@@ -172,7 +174,10 @@ export const connections = table('connections', CONNECTIONS_MAX, {
   /** The client's row of `clients` and its generation then; 0 none. */
   client: owned(u32),
   clientGeneration: owned(u32),
-  /** Row of `sources` in which the connection is counted; 0 none. */
+  /**
+   * Row of `sources` in which the connection is counted: as one that waits while it is parked, else as one that is
+   * served, and then it also has a place in `settings.used`. 0: it has neither.
+   */
   source: owned(u32),
 });
 
@@ -180,7 +185,7 @@ export const connections = table('connections', CONNECTIONS_MAX, {
 export const sides = table('sides', SIDES_MAX, {
   /** -1 when closed. */
   fd: owned(i32),
-  /** Bytes received from this side. */
+  /** Bytes received from this side. Client and server are credited with them when the connection leaves OPEN or DRAINING. */
   bytesIn: owned(f64),
 });
 
@@ -191,8 +196,14 @@ export const counters = table('counters', 1, {
   connectFailed: owned(lanes(WORKERS_MAX)),
   connectTimedOut: owned(lanes(WORKERS_MAX)),
   failedOver: owned(lanes(WORKERS_MAX)),
+  /** Times a connection was parked, because its source had all the places it may have. */
+  parked: owned(lanes(WORKERS_MAX)),
   /** Clients closed because no server could be reached. */
   unserved: owned(lanes(WORKERS_MAX)),
+  /** Clients closed because the farm's access list denies them, and there is no abuse server. */
+  denied: owned(lanes(WORKERS_MAX)),
+  /** Clients closed because their source had all its places, and all places for parked ones were taken too. */
+  refused: owned(lanes(WORKERS_MAX)),
   closedOrderly: owned(lanes(WORKERS_MAX)),
   closedAbort: owned(lanes(WORKERS_MAX)),
   closedIdle: owned(lanes(WORKERS_MAX)),
@@ -254,6 +265,8 @@ export const workers = table('workers', WORKERS_MAX, {
 export const gauges = table('gauges', 1, {
   /** Connections in use. */
   used: owned(lanes(WORKERS_MAX)),
+  /** Connections that are parked. */
+  parked: owned(lanes(WORKERS_MAX)),
   /** Connections whose server is not yet connected. */
   pending: owned(lanes(WORKERS_MAX)),
   /** Descriptors open. */
@@ -263,6 +276,19 @@ export const gauges = table('gauges', 1, {
   smallBuffers: owned(lanes(WORKERS_MAX)),
 });
 
+/** States of a connection, in the order of its life. */
+export const CONNECTION_FREE = 0;
+/** Accepted, but its source has all the places it may have: it waits for one, unread and without a server. */
+export const CONNECTION_PARKED = 1;
+/** A server is being connected. The client's first bytes may already be held. */
+export const CONNECTION_CONNECTING = 2;
+/** Both sides stand; bytes are relayed. */
+export const CONNECTION_OPEN = 3;
+/** One side is gone; the other is given what was received for it, then the connection ends. */
+export const CONNECTION_DRAINING = 4;
+/** No new operations; those in flight are awaited, then both descriptors are closed. */
+export const CONNECTION_ENDING = 5;
+
 export const FARM_F_ROUND_ROBIN = 1;
 export const FARM_F_STUBBORN = 2;
 export const FARM_F_PRIO = 4;
@@ -270,6 +296,7 @@ export const FARM_F_WEIGHT = 8;
 export const FARM_F_HASH = 16;
 /** With FARM_F_HASH: the formula of the original. */
 export const FARM_F_HASH_ORIGINAL = 32;
+/** The fewest connections; with FARM_F_WEIGHT for the server's weight. */
 export const FARM_F_LEASTCONN = 64;
 
 export const ACL_PERMIT = 0;

@@ -64,6 +64,25 @@ export function connectionsUsed(tables: Tables): number {
   return Atomics.load(tables.settings.used, 0);
 }
 
+/**
+ * Takes one of the places for parked connections, unless `max` are taken over all workers.
+ *
+ * @owner, @cost as `takeConnection`.
+ */
+export function takeParked(tables: Tables, max: number): boolean {
+  return takeBelow(tables.settings.parked, 0, max);
+}
+
+/** Gives back what `takeParked` took. @owner as `giveInFlight`. @errors asserts that one was taken. */
+export function giveParked(tables: Tables): void {
+  give(tables.settings.parked, 0);
+}
+
+/** Connections that are parked, over all workers. @owner any thread. */
+export function connectionsParked(tables: Tables): number {
+  return Atomics.load(tables.settings.parked, 0);
+}
+
 /** Compare-and-add, not add-and-undo: a worker that backs out must not turn away one that had a right to the place. */
 function takeBelow(words: Int32Array, at: number, limit: number): boolean {
   let taken = Atomics.load(words, at);
