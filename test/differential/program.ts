@@ -12,7 +12,7 @@ const START_LIMIT_MS = 6000;
 const LATE_MS = 150;
 const LOOK_MS = 5;
 /** Who starts where somebody listens already, and lives so long, serves beside it. */
-const SECOND_MS = 2000;
+const SECOND_MS = 4000;
 const PENCTL_LIMIT_MS = 15_000;
 const isRoot = process.getuid?.() === 0;
 
