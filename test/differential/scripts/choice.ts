@@ -135,7 +135,7 @@ const HASHES: readonly Script[] = [
     says: 'hash spreads the clients of one network',
     options: '-h',
     servers: 2,
-    steps: [request('c1 c2 c3 c4 c5 c6', '1 1 1 1 1 1', unlike('hash', '?'))],
+    steps: [request('c1 c2 c3 c4 c5 c6', '1 1 1 1 1 1', unlike('hash', '1 0 0 1 1 1'))],
   },
   {
     id: 'E9',
