@@ -13,6 +13,7 @@ export const ROWS = [
   'close64',
   'bulk1',
   'bulk8',
+  'crowd',
   'latency',
   'idle-memory',
   'idle-cpu',
@@ -41,6 +42,8 @@ export interface Options {
   readonly settleSeconds: number;
   /** Idle connections at which memory is read. */
   readonly memorySteps: readonly [number, number];
+  /** Stalled readers of the crowd row. */
+  readonly crowd: number;
   readonly bulkBytes: number;
   /** The CPU that everything shares in the PIN placement. */
   readonly cpu: number;
@@ -73,6 +76,7 @@ const SMOKE_ROWS: readonly RowName[] = [
   'ka256',
   'close64',
   'bulk8',
+  'crowd',
   'latency',
   'idle-memory',
   'idle-cpu',
@@ -123,6 +127,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     idleSeconds: atLeast(0.1, 'idle-seconds', values['idle-seconds'], base.idleSeconds),
     settleSeconds: base.settleSeconds,
     memorySteps: smoke ? [50, 100] : [1000, 8000],
+    crowd: smoke ? 50 : 2000,
     bulkBytes: (smoke ? 8 : 256) * MEBIBYTE,
     cpu: atLeast(0, 'cpu', values.cpu, Math.min(1, cpus().length - 1)),
     rate: values.rate === undefined ? undefined : atLeast(1, 'rate', values.rate, 1),

@@ -73,6 +73,7 @@ ${scratch.join('\n')}
   keepalive_timeout 1h;
   keepalive_requests 1000000000;
   reset_timedout_connection off;
+  send_timeout 1h;
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = / { return 200 "${SMALL_BODY.replace('\n', '\\n')}"; }

@@ -2,6 +2,7 @@
 import type { RowDefinition } from '../bench.ts';
 import type { RowName } from '../options.ts';
 import { bulkRow } from './bulk.ts';
+import { crowdRow } from './crowd.ts';
 import { idleCpuRow } from './idle-cpu.ts';
 import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
@@ -17,6 +18,7 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   close64: requestRow('close64', 64, true),
   bulk1: bulkRow('bulk1', 1),
   bulk8: bulkRow('bulk8', 8),
+  crowd: crowdRow,
   latency: latencyRow,
   'idle-memory': idleMemoryRow,
   'idle-cpu': idleCpuRow,
