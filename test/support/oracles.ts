@@ -44,11 +44,21 @@ export async function expectAtRest(pen: Pen, baseline: Baseline): Promise<void> 
   expect(pen.isAlive, `the process lives; it said ${pen.lines.join('\n')}`).toBe(true);
   expect(strangeLines(pen.lines), 'lines on stderr').toEqual([]);
   const leftDescriptors = await settled(() => descriptorsOf(pen.pid).length - baseline.descriptors);
-  expect(leftDescriptors, `descriptors left: ${descriptorsOf(pen.pid).join(' ')}`).toBeLessThanOrEqual(0);
+  expect(leftDescriptors, `descriptors left: ${summary(descriptorsOf(pen.pid))}`).toBeLessThanOrEqual(0);
   const leftConnections = await settled(() => (pen.port === 0 ? 0 : connectionsAt(pen.pid, pen.port)));
   expect(leftConnections, 'connections left at the listener').toBe(0);
   expect(await restingCpuShare(pen), 'share of a processor at rest').toBeLessThan(CPU_SHARE_MAX);
   expect((memoryOf(pen.pid) - baseline.memory) / MIB, 'MiB grown').toBeLessThan(GROWTH_MAX / MIB);
+}
+
+/** What descriptors point at, each kind with its number: a leak is often of thousands. */
+function summary(targets: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const target of targets) {
+    const kind = target.replace(/:\[\d+\]$/, '');
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
 }
 
 /** The first count that is not above 0, or the last one looked at. */

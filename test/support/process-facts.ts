@@ -44,15 +44,27 @@ const LIVE_STATES: readonly string[] = ['01', '02', '03', '08'];
 
 /** TCP connections at a local port that are not over, as the process's network namespace sees them. */
 export function connectionsAt(pid: number, port: number): number {
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  let count = 0;
-  for (const table of ['tcp', 'tcp6']) {
-    for (const line of readFileSync(`/proc/${pid}/net/${table}`, 'latin1').split('\n').slice(1)) {
-      const [, local, , state] = line.trim().split(/\s+/);
-      if (local?.endsWith(wanted) === true && LIVE_STATES.includes(state)) count++;
-    }
-  }
-  return count;
+  const wanted = portSuffix(port);
+  return tcpRows(pid).filter(([, local, , state]) => local.endsWith(wanted) && LIVE_STATES.includes(state)).length;
+}
+
+/** Bytes that were sent from a local port and not acknowledged, of each connection that has any. */
+export function unacknowledgedAt(pid: number, port: number): number[] {
+  const wanted = portSuffix(port);
+  const rows = tcpRows(pid).filter(([, local, , state]) => local.endsWith(wanted) && LIVE_STATES.includes(state));
+  return rows.map(([, , , , queues]) => Number.parseInt(queues, 16)).filter((bytes) => bytes > 0);
+}
+
+/** Rows of the kernel's tables of TCP sockets, as words: number, local, remote, state, queues (sent:received), ... */
+function tcpRows(pid: number): string[][] {
+  return ['tcp', 'tcp6'].flatMap((table) => {
+    const lines = readFileSync(`/proc/${pid}/net/${table}`, 'latin1').trim().split('\n').slice(1);
+    return lines.map((line) => line.trim().split(/\s+/));
+  });
+}
+
+function portSuffix(port: number): string {
+  return `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 function sumOverThreads(pid: number, file: string, read: (text: string) => number): number {

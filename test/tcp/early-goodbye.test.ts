@@ -62,9 +62,8 @@ onEachLoop('T10: goodbyes during the connect', { serverBacklog: 0, options: ['-t
     clients.forEach((client, i) => i % 2 === 0 && client.send(100));
     await rig.pass(300);
     for (const client of [...clients, second, first]) client.reset();
-    const startMs = performance.now();
-    await rig.until(() => descriptorsOf(rig.pen.pid).length <= idle + 2, 'their descriptors are closed', 15_000);
-    expect(performance.now() - startMs).toBeLessThan(1500);
+    // Long before the attempts would give up by themselves.
+    await rig.until(() => descriptorsOf(rig.pen.pid).length <= idle + 2, 'their descriptors are closed', 5000);
   });
 
   test('T10: clients that end their stream while their server is connected are served all the same', async () => {

