@@ -75,10 +75,16 @@ export const DIFFERENCES = {
     why: 'programs that read it stumble over the open bracket',
   },
   numbers: {
-    when: 'a command is given a word that is not a number it can use (`blacklist abc`, `client_acl 10`, `server 0 max -2`)',
+    when: 'a command is given a word that it cannot use (`blacklist abc`, `client_acl 10`, `server 0 max -2`)',
     original: 'takes what looks like a number at the beginning, else 0; too large ones wrap',
-    ours: 'changes nothing, and answers with the value in force',
+    ours: 'changes nothing; answers with the value in force, or what is wrong where there never is an answer',
     why: 'a slip of the finger must not switch something off',
+  },
+  tabs: {
+    when: 'there is a tab in a command',
+    original: 'takes it as part of a word',
+    ours: 'takes it as a space',
+    why: 'nobody sees the difference',
   },
   'timeout-zero': {
     when: '`timeout 0`',

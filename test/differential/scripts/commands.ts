@@ -56,6 +56,11 @@ const NUMBERS: readonly Script[] = [
     ],
   },
   {
+    id: 'X-clients-max-default',
+    says: 'clients_max never shrinks what was not said',
+    steps: [say('clients_max', '2048\n'), say('clients_max 10', '2048\n')],
+  },
+  {
     id: 'X-conn-max',
     says: 'conn_max',
     steps: [say('conn_max', '500\n'), say('conn_max 10', '500\n'), say('conn_max 600', '600\n')],
@@ -104,11 +109,6 @@ const NUMBERS: readonly Script[] = [
       say('control_acl 11', '0\n', unlike('numbers', '2\n')),
     ],
   },
-  {
-    id: 'X-idlers',
-    says: 'idlers tells how many there are',
-    steps: [say('idlers', 'Idlers: 0/0\n')],
-  },
 ];
 
 const WORDS: readonly Script[] = [
@@ -149,8 +149,6 @@ const WORDS: readonly Script[] = [
       say('no keepalive'),
       say('tcp_nodelay'),
       say('no tcp_nodelay'),
-      say('abort_on_error'),
-      say('no abort_on_error'),
       say('poll'),
       say('select'),
       say('epoll'),
@@ -159,7 +157,11 @@ const WORDS: readonly Script[] = [
       say('tcp_fastclose down'),
       say('tcp_fastclose both'),
       say('tcp_fastclose off'),
-      say('tcp_fastclose sideways'),
+      say(
+        'tcp_fastclose sideways',
+        '',
+        unlike('numbers', "tcp_fastclose: 'sideways' is not one of off, up, down, both\n"),
+      ),
       say('tcp_fastclose', 'do_cmd: ignoring tcp_fastclose without argument\n'),
       request('c1', '1'),
     ],
@@ -172,7 +174,11 @@ const WORDS: readonly Script[] = [
       say('block', "do_cmd: ignoring command starting with 'block'\n"),
       say('delayed_forward', "do_cmd: ignoring command starting with 'delayed_forward'\n"),
       say('Mode', "do_cmd: ignoring command starting with 'Mode'\n"),
-      say('mode\t', "do_cmd: ignoring command starting with 'mode\t'\n"),
+      say(
+        'mode\t',
+        "do_cmd: ignoring command starting with 'mode\t'\n",
+        unlike('tabs', 'no hash no roundrobin no stubborn no weight no prio\n'),
+      ),
       say('no block'),
       say('no such'),
       say('no'),

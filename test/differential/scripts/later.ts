@@ -81,7 +81,11 @@ export const LATER: readonly Script[] = [
   {
     id: 'L-idlers',
     says: 'connections kept in reserve',
-    steps: [say('idlers 1', 'Idlers: 0/1\n', later('idlers')), fate('SIGSEGV', unlike('crashes', 'alive'))],
+    steps: [
+      say('idlers', 'Idlers: 0/0\n', later('idlers')),
+      say('idlers 1', 'Idlers: 0/1\n', later('idlers')),
+      fate('SIGSEGV', unlike('crashes', 'alive')),
+    ],
   },
   {
     id: 'L-tarpit',
@@ -96,6 +100,8 @@ export const LATER: readonly Script[] = [
     id: 'L-silent',
     says: 'words of later versions without an answer',
     steps: [
+      say('abort_on_error', '', later('abort_on_error')),
+      say('no abort_on_error', '', later('no abort_on_error')),
       say('transparent', '', later('transparent')),
       say('no transparent', '', later('no transparent')),
       say('peek', '', later('peek')),
@@ -110,6 +116,13 @@ export const LATER: readonly Script[] = [
   {
     id: 'L-big',
     says: 'a server number beyond all bounds',
-    steps: [say('server 2000000000 port 1', '', unlike('crashes', '?')), fate('exit 1', unlike('crashes', 'alive'))],
+    steps: [
+      say(
+        'server 2000000000 port 1',
+        '',
+        unlike('crashes', "server: '2000000000' is not a whole number from 0 to 65531\n"),
+      ),
+      fate('exit 1', unlike('crashes', 'alive')),
+    ],
   },
 ];

@@ -41,6 +41,12 @@ export const PENCTL: readonly Script[] = [
   {
     id: 'P-long',
     says: 'penctl with a line too long for the original',
-    steps: [penctl(['{control}', 'mode', 'x'.repeat(1100)], 'exit 1, complains', unlike('penctl-long', '?'))],
+    steps: [
+      penctl(
+        ['{control}', 'mode', 'x'.repeat(1100)],
+        'exit 1, complains',
+        unlike('penctl-long', 'exit 0, prints "no hash no roundrobin no stubborn no weight no prio\\n"'),
+      ),
+    ],
   },
 ];
