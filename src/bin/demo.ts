@@ -6,7 +6,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../cli/messages.ts';
 import { KIND_IPV4 } from '../base/endpoint.ts';
-import { DEFAULT_SETTINGS, type Configuration } from '../config/model.ts';
+import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
 import { readFigures, type Figures } from '../control/figures.ts';
 import { nowUs } from '../linux/clock.ts';
@@ -42,7 +42,7 @@ try {
 
 async function main(): Promise<void> {
   const servers = await Promise.all(NAMES.map(async (name) => startServer(name)));
-  const balancer = await Balancer.start(openHost(), configurationFor(servers), false, WORKER);
+  const balancer = await Balancer.start(openHost(), configurationFor(servers), WORKER);
   introduce(balancer, servers);
   for (const server of servers) watch(server);
   const ticker = setInterval(tell(balancer, servers), 1000);
@@ -108,16 +108,10 @@ async function revive(server: DemoServer): Promise<void> {
 
 function configurationFor(servers: readonly DemoServer[]): Configuration {
   return {
-    listen: { kind: KIND_IPV4, ip: LOOPBACK, port: 0 },
-    servers: servers.map(({ port }) => ({
-      endpoint: { kind: KIND_IPV4, ip: LOOPBACK, port },
-      max: 0,
-      hard: 0,
-      weight: 0,
-      prio: 0,
-    })),
-    emergency: undefined,
-    settings: { ...DEFAULT_SETTINGS, blacklist: BLACKLIST_S },
+    ...EMPTY_CONFIGURATION,
+    listen: { text: '127.0.0.1:0', endpoint: { kind: KIND_IPV4, ip: LOOPBACK, port: 0 } },
+    servers: servers.map(({ port }) => serverAt({ kind: KIND_IPV4, ip: LOOPBACK, port })),
+    settings: { ...DEFAULT_SETTINGS, blacklist: BLACKLIST_S, roundrobin: true },
   };
 }
 

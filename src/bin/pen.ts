@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { readCommandLine, USAGE, type CommandLine } from '../cli/arguments.ts';
 import { messageOf, say } from '../cli/messages.ts';
-import type { Configuration, ServerConfig } from '../config/model.ts';
+import { serverAt, type Configuration, type ServerConfig } from '../config/model.ts';
 import type { WrittenServer } from '../config/address.ts';
 import { Balancer } from '../control/balancer.ts';
 import { watchPauses } from '../control/pauses.ts';
@@ -41,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(line: CommandLine): Promise<number> {
   const configuration = await resolve(line);
-  const balancer = await Balancer.start(openHost(), configuration, line.isLimitGiven, WORKER);
+  const balancer = await Balancer.start(openHost(), configuration, WORKER);
   const { kind, reason } = balancer.supervisor.ready;
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
   const pauses = watchPauses(balancer, say);
@@ -66,16 +66,16 @@ async function stopSignal(): Promise<undefined> {
 }
 
 async function resolve(line: CommandLine): Promise<Configuration> {
-  const listen = await resolveAddress(line.listen, 'listen address', 0);
+  const endpoint = await resolveAddress(line.listen, 'listen address', 0);
   const servers: ServerConfig[] = [];
   for (const server of line.servers) servers.push(await resolveServer(server, 'server'));
   const emergency = line.emergency && (await resolveServer(line.emergency, '-e'));
-  return { listen, servers, emergency, settings: line.settings };
+  return { ...line.configuration, listen: { text: line.listenText, endpoint }, servers, emergency };
 }
 
 async function resolveServer(server: WrittenServer, where: string): Promise<ServerConfig> {
   const { address, ...limits } = server;
-  return { endpoint: await resolveAddress(address, where, 1), ...limits };
+  return serverAt(await resolveAddress(address, where, 1), limits);
 }
 
 function print(text: string): number {

@@ -1,16 +1,17 @@
 /** The command line of `pen`: options as the original has them, as far as this version knows them. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { parseListen, parseServer, type WrittenAddress, type WrittenServer } from '../config/address.ts';
+import { idleFacts } from '../config/command.ts';
 import { applyCommand } from '../config/commands.ts';
-import { ConfigError, DEFAULT_SETTINGS, type Settings } from '../config/model.ts';
+import { ConfigError, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
 
 export interface CommandLine {
   readonly listen: WrittenAddress;
+  readonly listenText: string;
   readonly servers: readonly WrittenServer[];
   readonly emergency: WrittenServer | undefined;
-  readonly settings: Settings;
-  /** Whether a person chose the number of connections; the default may shrink to what the machine allows. */
-  readonly isLimitGiven: boolean;
+  /** What options have set; without addresses. */
+  readonly configuration: Configuration;
 }
 
 /** Options that are commands written short: the letter and the command it stands for. */
@@ -78,7 +79,7 @@ export function readCommandLine(args: readonly string[]): Request {
   const { values, positionals, tokens } = parse(args);
   if (values.version) return { kind: 'version' };
   if (values.help || positionals.length === 0) return { kind: 'help' };
-  const settings = readSettings(tokens);
+  const configuration = readSettings(tokens);
   const [listenText = '', ...serverTexts] = positionals;
   const listen = parseListen(listenText, 'listen address');
   const port = 'port' in listen ? listen.port : undefined;
@@ -86,25 +87,29 @@ export function readCommandLine(args: readonly string[]): Request {
     throw new ConfigError('pen', `needs at least one server after the listen address '${listenText}'`);
   const servers = serverTexts.map((text) => parseServer(text, 'server', port));
   const emergency = values.e === undefined ? undefined : parseServer(values.e, '-e', port);
-  const isLimitGiven =
-    values.x !== undefined || (values.O ?? []).some((command) => command.trim().startsWith('conn_max'));
-  return { kind: 'run', line: { listen, servers, emergency, settings, isLimitGiven } };
+  return { kind: 'run', line: { listen, listenText, servers, emergency, configuration } };
 }
 
 type Tokens = ReturnType<typeof parse>['tokens'];
 
 /** Applies options in the order in which they stand, so that the last word counts whichever way it was said. */
-function readSettings(tokens: Tokens): Settings {
-  let settings = DEFAULT_SETTINGS;
+function readSettings(tokens: Tokens): Configuration {
+  const context = { facts: idleFacts(0), hosts: new Map<string, never>(), servicePort: () => undefined };
+  let state = EMPTY_CONFIGURATION;
+  const apply = (command: string, where: string): void => {
+    ({ state } = applyCommand(state, command, where, context));
+  };
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const { name, value = '' } = token;
     const command = SHORT_COMMANDS.get(name);
-    if (command !== undefined) settings = applyCommand(settings, `${command} ${value}`, `-${name}`);
-    else if (name === 'O') settings = applyCommand(settings, value, '-O');
-    else if (name === 's') settings = applyCommand(settings, 'stubborn', '-s');
+    if (command !== undefined && value.trim() === '') throw new ConfigError(`-${name}`, 'needs a number');
+    if (command !== undefined) apply(`${command} ${value}`, `-${name}`);
+    else if (name === 'O') apply(value, '-O');
+    else if (name === 's') apply('stubborn', '-s');
+    else if (name === 'r') apply('roundrobin', '-r');
   }
-  return settings;
+  return state;
 }
 
 function parse(args: readonly string[]) {

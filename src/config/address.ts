@@ -6,7 +6,16 @@
  * resolver.
  */
 import ipaddr from 'ipaddr.js';
-import { KIND_IPV4, KIND_IPV6, KIND_UNIX, UNIX_PATH_MAX, type Endpoint } from '../base/endpoint.ts';
+import {
+  ENDPOINT_SIZE,
+  ipText,
+  KIND_IPV4,
+  KIND_IPV6,
+  KIND_UNIX,
+  UNIX_PATH_MAX,
+  writeEndpoint,
+  type Endpoint,
+} from '../base/endpoint.ts';
 import { ConfigError } from './model.ts';
 import { parseWhole } from './numbers.ts';
 
@@ -23,6 +32,7 @@ export interface WrittenServer {
 
 const ANY_IPV4 = '0.0.0.0';
 const FIELD_MAX = 2 ** 31 - 1;
+const PORT_MAX = 65_535;
 /** Linux keeps 108 bytes for the path and its closing NUL. */
 const LINUX_PATH_MAX = Math.min(107, UNIX_PATH_MAX);
 
@@ -90,6 +100,50 @@ export function literalEndpoint(host: string, port: number, where: string): Endp
   }
   const scope = Number(zone);
   return { kind: KIND_IPV6, ip: Uint8Array.from(ipv6.toByteArray()), port, scope };
+}
+
+/** True for an address that needs no looking up. A zone that is no number is for `literalEndpoint` to complain about. */
+export function isLiteral(host: string): boolean {
+  return ipaddr.IPv4.isValid(host) || ipaddr.IPv6.isValid(host.split('%', 1)[0] ?? '');
+}
+
+/** A host without port, an IPv6 address in brackets or not, or the path of a unix socket. */
+export function parseHost(text: string, where: string): string {
+  if (text.includes('/')) return checkPath(text, where);
+  const host = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  if (host === '') throw noHost(text, where);
+  return host;
+}
+
+/** The address alone, such as `parseHost` reads it. */
+export function hostText(endpoint: Endpoint): string {
+  if (endpoint.kind === KIND_UNIX) return endpoint.path;
+  const record = new Uint8Array(ENDPOINT_SIZE);
+  writeEndpoint(endpoint, record, 0);
+  const ip = ipText(record, 0);
+  return endpoint.kind === KIND_IPV6 && endpoint.scope !== 0 ? `${ip}%${endpoint.scope}` : ip;
+}
+
+/**
+ * A port number, or that of a service.
+ *
+ * @param portMin 0 where that means something, else 1.
+ * @param servicePort the port of a service name, undefined for one that nobody knows.
+ * @errors ConfigError.
+ */
+export function portNumber(
+  text: string,
+  where: string,
+  portMin: number,
+  servicePort: (name: string) => number | undefined,
+): number {
+  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= PORT_MAX && Number(text) >= portMin) return Number(text);
+  const port = /^[0-9]/.test(text) ? undefined : servicePort(text);
+  if (port !== undefined) return port;
+  throw new ConfigError(
+    where,
+    `port '${text}' is neither a number from ${portMin} to ${PORT_MAX} nor a service in /etc/services`,
+  );
 }
 
 export function unixEndpoint(path: string): Endpoint {

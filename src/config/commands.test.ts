@@ -1,80 +1,337 @@
 import { describe, expect, test } from 'vitest';
-import { applyCommand, commandWords } from './commands.ts';
-import { ConfigError, DEFAULT_SETTINGS, type Settings } from './model.ts';
+import { KIND_IPV4, KIND_IPV6, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
+import { idleFacts, type Facts, type Outcome } from './command.ts';
+import { applyCommand, COMMANDS, hostsOf, readLine } from './commands.ts';
+import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
 
-function change(line: string): Partial<Settings> {
-  const before = structuredClone(DEFAULT_SETTINGS);
-  const after = applyCommand(DEFAULT_SETTINGS, line, '-O');
-  expect(DEFAULT_SETTINGS, 'the settings given are never changed').toEqual(before);
-  return Object.fromEntries(
-    Object.entries(after).filter(([key, value]) => DEFAULT_SETTINGS[key as keyof Settings] !== value),
-  );
+const FACTS: Facts = {
+  ...idleFacts(4711),
+  servers: () => (index) => ({ inFlight: index, sent: index * 10, received: index * 100 }),
+  clients: (seconds) =>
+    [
+      { address: '127.0.0.1', connects: 2, sent: 12, received: 4, age: 10 },
+      { address: 'unix', connects: 1, sent: 6, received: 2, age: 400 },
+    ].filter(({ age }) => age <= seconds),
+  connection: (number) => {
+    if (number === 3) return { state: 2, downFd: 9, upFd: 10, client: 0, server: 1 };
+    if (number === 4) return { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 };
+    return undefined;
+  },
+  connectionOf: (fd) => (fd === 9 ? 3 : -1),
+};
+const HOSTS = new Map<string, Endpoint>([['www', { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 7), port: 0 }]]);
+const servicePort = (name: string): number | undefined => (name === 'http' ? 80 : undefined);
+
+function at(port: number, last = 1): Endpoint {
+  return { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, last), port };
+}
+
+const START: Configuration = {
+  ...EMPTY_CONFIGURATION,
+  listen: { text: '8080', endpoint: at(8080) },
+  control: { text: '127.0.0.1:8888', endpoint: at(8888) },
+  servers: [serverAt(at(80)), serverAt(at(80, 2), { max: 5, hard: 7, weight: 3, prio: 2 })],
+};
+
+function say(line: string, state = START, where = ''): Outcome {
+  return applyCommand(state, line, where, { facts: FACTS, hosts: HOSTS, servicePort });
+}
+
+/** The reply to the last of several lines. */
+function replyTo(...lines: string[]): string {
+  let outcome = say('');
+  for (const line of lines) outcome = say(line, outcome.state);
+  return outcome.reply;
 }
 
 describe('commands that change one setting', () => {
   test.each([
-    ['uring', { loop: 'uring' }],
-    ['epoll', { loop: 'epoll' }],
-    ['blacklist 7', { blacklist: 7 }],
-    ['blacklist 0', { blacklist: 0 }],
-    ['timeout 1', { timeout: 1 }],
-    ['idle_timeout 60', { idleTimeout: 60 }],
-    ['half_closed_timeout 5', { halfClosedTimeout: 5 }],
-    ['conn_max 131072', { connMax: 131072 }],
-    ['pending_max 1', { pendingMax: 1 }],
-    ['accept_batch 10', { acceptBatch: 10 }],
-    ['backlog 65535', { backlog: 65535 }],
-    ['tcp_fastclose up', { tcpFastclose: 'up' }],
-    ['tcp_fastclose down', { tcpFastclose: 'down' }],
-    ['tcp_fastclose both', { tcpFastclose: 'both' }],
-    ['no tcp_nodelay', { tcpNodelay: false }],
-    ['keepalive', { keepalive: true }],
-    ['stubborn', { stubborn: true }],
-    ['  timeout \t 9  ', { timeout: 9 }],
-  ])('%s', (line, wanted) => {
-    expect(change(line)).toEqual(wanted);
+    ['uring', { loop: 'uring' }, ''],
+    ['epoll', { loop: 'epoll' }, ''],
+    ['node', { loop: 'node' }, ''],
+    ['poll', {}, ''],
+    ['select', {}, ''],
+    ['kqueue', {}, ''],
+    ['workers 4', { workers: 4 }, '4\n'],
+    ['blacklist', {}, '30\n'],
+    ['blacklist 7', { blacklist: 7 }, '7\n'],
+    ['blacklist 0', { blacklist: 0 }, '0\n'],
+    ['blacklist 8 9', { blacklist: 8 }, '8\n'],
+    ['timeout', {}, '3\n'],
+    ['timeout 1', { timeout: 1 }, '1\n'],
+    ['tracking', {}, '0\n'],
+    ['tracking 60', { tracking: 60 }, '60\n'],
+    ['idle_timeout', {}, 'Idle timeout: 0 seconds\n'],
+    ['idle_timeout 60', { idleTimeout: 60 }, 'Idle timeout: 60 seconds\n'],
+    ['half_closed_timeout 5', { halfClosedTimeout: 5 }, '5\n'],
+    ['conn_max', {}, '500\n'],
+    ['conn_max 0', {}, '500\n'],
+    ['conn_max 131072', { connMax: 131072 }, '131072\n'],
+    ['clients_max', {}, '2048\n'],
+    ['clients_max 3000', { clientsMax: 3000 }, '3000\n'],
+    ['client_prefix', {}, '128\n'],
+    ['client_prefix 64', { clientPrefix: 64 }, '64\n'],
+    ['pending_max', {}, ''],
+    ['pending_max 50', { pendingMax: 50 }, ''],
+    ['pending_max 0', { pendingMax: 1 }, ''],
+    ['accept_batch 10', { acceptBatch: 10 }, '10\n'],
+    ['backlog 65535', { backlog: 65535 }, '65535\n'],
+    ['client_acl', {}, '0\n'],
+    ['client_acl 9', { clientAcl: 9 }, '9\n'],
+    ['control_acl 2', { controlAcl: 2 }, '2\n'],
+    ['trusted_acl', {}, 'none\n'],
+    ['trusted_acl 4', { trustedAcl: 4 }, '4\n'],
+    ['source_max', {}, 'auto\n'],
+    ['source_max 0', { sourceMax: 0 }, '0\n'],
+    ['parked_max 12', { parkedMax: 12 }, '12\n'],
+    ['debug', {}, '0\n'],
+    ['debug 2', { debug: 2 }, '2\n'],
+    ['ascii', { ascii: true }, ''],
+    ['no ascii', {}, ''],
+    ['tcp_fastclose up', { tcpFastclose: 'up' }, ''],
+    ['tcp_fastclose down', { tcpFastclose: 'down' }, ''],
+    ['tcp_fastclose both', { tcpFastclose: 'both' }, ''],
+    ['tcp_fastclose off', {}, ''],
+    ['tcp_fastclose', {}, 'do_cmd: ignoring tcp_fastclose without argument\n'],
+    ['tcp_nodelay', {}, ''],
+    ['no tcp_nodelay', { tcpNodelay: false }, ''],
+    ['keepalive', { keepalive: true }, ''],
+    ['stubborn', { stubborn: true }, ''],
+    ['roundrobin', { roundrobin: true }, ''],
+    ['prio', { prio: true }, ''],
+    ['weight', { weight: true }, ''],
+    ['leastconn', { leastconn: true }, ''],
+    ['hash', { hash: 'spread' }, ''],
+    ['hash original', { hash: 'original' }, ''],
+    ['no hash', {}, ''],
+    ['  timeout \t 9  ', { timeout: 9 }, '9\n'],
+    ['timeout 9\r\ntimeout 10', { timeout: 9 }, '9\n'],
+    ['', {}, ''],
+    ['   ', {}, ''],
+    ['# mode', {}, ''],
+    ['#mode', {}, ''],
+    ['\ntimeout 9', {}, ''],
+  ])('%j', (line, wanted, reply) => {
+    const outcome = say(line);
+    expect(outcome).toEqual({
+      state: { ...START, settings: { ...DEFAULT_SETTINGS, ...wanted } },
+      reply,
+      actions: [],
+    });
+    expect(START.settings, 'the state given is never changed').toEqual(DEFAULT_SETTINGS);
   });
 
-  test.each(['tcp_nodelay', 'no keepalive', 'no stubborn', 'tcp_fastclose off', 'roundrobin'])(
-    '%s is the default',
-    (line) => {
-      expect(change(line)).toEqual({});
-    },
-  );
+  test('numbers that only grow do so', () => {
+    expect(replyTo('conn_max 600', 'conn_max 10', 'conn_max')).toBe('600\n');
+    expect(replyTo('clients_max 10')).toBe('10\n');
+    expect(replyTo('clients_max 10', 'clients_max 5')).toBe('10\n');
+  });
 
   test('the last one wins', () => {
-    const settings = applyCommand(applyCommand(DEFAULT_SETTINGS, 'keepalive', '-O'), 'no keepalive', '-O');
-    expect(settings).toEqual(DEFAULT_SETTINGS);
+    expect(say('no keepalive', say('keepalive').state).state).toEqual(START);
+    expect(say('no hash', say('hash original').state).state).toEqual(START);
   });
 });
 
-describe('mistakes name where they stand and what would be right', () => {
+describe('commands that tell', () => {
   test.each([
-    ['timeout', "-O 'timeout': takes exactly one word, not 0"],
-    ['timeout 1 2', "-O 'timeout': takes exactly one word, not 2"],
-    ['timeout 0', "-O 'timeout': '0' is not a whole number from 1 to 10000000"],
-    ['timeout 1.5', "-O 'timeout': '1.5' is not a whole number from 1 to 10000000"],
-    ['timeout -1', "-O 'timeout': '-1' is not a whole number"],
-    ['timeout 99999999999', "-O 'timeout': '99999999999' is not a whole number"],
-    ['conn_max 131073', "-O 'conn_max': '131073' is not a whole number from 1 to 131072"],
-    ['tcp_fastclose sideways', "-O 'tcp_fastclose': 'sideways' is not one of up, down, both, off"],
-    ['tcp_fastclose', "-O 'tcp_fastclose': takes exactly one word, not 0"],
-    ['keepalive yes', "-O 'keepalive': takes nothing after it, not 'yes'"],
-    ['epoll now', "-O 'epoll': takes nothing after it, not 'now'"],
-    ['no keepalive 1', "-O 'no keepalive': takes nothing after it, not '1'"],
-    ['keep_alive', "-O: 'keep_alive' is not a command of this version; it knows uring, epoll,"],
-    ['no timeout', "-O: 'no timeout' is not a command of this version"],
-    ['no', "-O: 'no' is not a command of this version"],
-    ['', "-O: '' is not a command of this version"],
-    ['constructor', "-O: 'constructor' is not a command of this version"],
-  ])('%j', (line, message) => {
-    expect(() => applyCommand(DEFAULT_SETTINGS, line, '-O')).toThrow(ConfigError);
-    expect(() => applyCommand(DEFAULT_SETTINGS, line, '-O')).toThrow(message);
+    ['pid', '4711\n'],
+    ['listen', '8080\n'],
+    ['control', '127.0.0.1:8888\n'],
+    ['mode', 'no hash no roundrobin no stubborn no weight no prio\n'],
+    ['connection 3', 'Connection 3:\nstate = 2\ndownfd = 9, upfd = 10\nclient = 0, server = 1\npend = 0\n'],
+    ['connection 4', 'Connection 4:\nstate = 0\ndownfd = -1, upfd = -1\nclient = 0, server = 0\npend = 0\n'],
+    ['connection', 'Connection 0 out of range\n'],
+    ['connection -1', 'Connection -1 out of range\n'],
+    ['socket 9', 'Socket 9 belongs to connection 3\n'],
+    ['socket 9999', 'Socket 9999 belongs to connection -1\n'],
+    ['socket', 'Socket 0 belongs to connection -1\n'],
+    ['recent', '127.0.0.1 connects 2 sx 12 rx 4\n'],
+    ['recent 9', ''],
+    ['recent 500', '127.0.0.1 connects 2 sx 12 rx 4\nunix connects 1 sx 6 rx 2\n'],
+    ['close 500', 'Connection 500 out of range\n'],
+    ['close -1', 'Connection -1 out of range\n'],
+    ['exit', 'Exit is not enabled; restart with -X flag\n'],
+    [
+      'servers',
+      `0 addr 192.0.2.1 port 80 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0
+1 addr 192.0.2.2 port 80 conn 1 max 5 hard 7 weight 3 prio 2 sx 10 rx 100
+`,
+    ],
+  ])('%j', (line, reply) => {
+    expect(say(line)).toEqual({ state: START, reply, actions: [] });
   });
 
-  test('the help lists each command once', () => {
-    const words = commandWords();
-    expect(new Set(words).size).toBe(words.length);
-    expect(words).toContain('no tcp_nodelay');
+  test('mode names what is on', () => {
+    expect(replyTo('hash', 'roundrobin', 'stubborn', 'weight', 'prio', 'mode')).toBe(
+      'hash roundrobin stubborn weight prio\n',
+    );
+    expect(replyTo('hash original', 'mode')).toBe('hash no roundrobin no stubborn no weight no prio\n');
+  });
+
+  test('servers shows those that were never set, and unix sockets', () => {
+    expect(replyTo('server 3 address /run/www.sock max 2', 'servers').split('\n').slice(2)).toEqual([
+      '2 addr 0.0.0.0 port 0 conn 2 max 0 hard 0 weight 0 prio 0 sx 20 rx 200',
+      '3 addr /run/www.sock port 1 conn 3 max 2 hard 0 weight 0 prio 0 sx 30 rx 300',
+      '',
+    ]);
+  });
+});
+
+describe('commands that do something', () => {
+  test('close', () => {
+    expect(say('close 3')).toEqual({
+      state: START,
+      reply: 'Forcibly closing connection 3\n',
+      actions: [{ kind: 'close', connection: 3 }],
+    });
+  });
+
+  test('exit, once it is allowed', () => {
+    const state = { ...START, settings: { ...DEFAULT_SETTINGS, exitEnabled: true } };
+    expect(say('exit', state)).toEqual({ state, reply: '', actions: [{ kind: 'exit' }] });
+  });
+
+  test('listen', () => {
+    expect(say('listen 192.0.2.9:81')).toEqual({
+      state: { ...START, listen: { text: '192.0.2.9:81', endpoint: at(81, 9) } },
+      reply: '192.0.2.9:81\n',
+      actions: [],
+    });
+    expect(say('listen www:http').state.listen).toEqual({ text: 'www:http', endpoint: at(80, 7) });
+    expect(say('listen /run/pen.sock').state.listen?.endpoint).toEqual({ kind: KIND_UNIX, path: '/run/pen.sock' });
+  });
+});
+
+describe('server', () => {
+  const server = (line: string, index = 0): unknown => say(line).state.servers[index];
+
+  test('changes what is named and keeps the rest', () => {
+    expect(server('server 0 max 3')).toEqual(serverAt(at(80), { max: 3 }));
+    expect(server('server 1 hard 4 weight 5 prio 6 acl 7', 1)).toEqual(
+      serverAt(at(80, 2), { max: 5, hard: 4, weight: 5, prio: 6, acl: 7 }),
+    );
+    expect(server('server 0 port 81')).toEqual(serverAt(at(81)));
+    expect(server('server 0 port http')).toEqual(serverAt(at(80)));
+    expect(server('server 0 address 192.0.2.9'), 'keeps its port').toEqual(serverAt(at(80, 9)));
+    expect(server('server 0 address www port 82')).toEqual(serverAt(at(82, 7)));
+    expect(server('server 0 address /run/x port 1')).toEqual(serverAt({ kind: KIND_UNIX, path: '/run/x' }));
+    expect(server('server 0 address [2001:db8::1] port 5')).toMatchObject({ endpoint: { kind: KIND_IPV6, port: 5 } });
+    expect(server('server 0 address 2001:db8::1%3')).toMatchObject({ endpoint: { kind: KIND_IPV6, scope: 3 } });
+  });
+
+  test('makes servers, with empty places between', () => {
+    expect(say('server 4 address 192.0.2.9 port 81').state.servers).toEqual([
+      ...START.servers,
+      undefined,
+      undefined,
+      serverAt(at(81, 9)),
+    ]);
+  });
+
+  test('blacklists', () => {
+    expect(say('server 1 blacklist 60 max 9')).toEqual({
+      state: { ...START, servers: [START.servers[0], { ...START.servers[1], max: 9 }] },
+      reply: '',
+      actions: [{ kind: 'blacklist', server: 1, seconds: 60 }],
+    });
+  });
+
+  test.each(['server', 'server 0', 'server 0 max', 'server 0 colour blue', 'server 9', 'server 9 colour blue'])(
+    '%j changes nothing and says nothing',
+    (line) => {
+      expect(say(line)).toEqual({ state: START, reply: '', actions: [] });
+    },
+  );
+
+  test('says which names must be looked up first', () => {
+    const hosts = (line: string): readonly string[] => hostsOf(readLine(line), '');
+    expect(hosts('server 0 address www address other port 80')).toEqual(['www', 'other']);
+    expect(hosts('server 0 address 127.0.0.1 max 4')).toEqual([]);
+    expect(hosts('server 0 address ::1')).toEqual([]);
+    expect(hosts('server 0 address [::1]')).toEqual([]);
+    expect(hosts('server 0 address /run/x')).toEqual([]);
+    expect(hosts('listen www:80')).toEqual(['www']);
+    expect(hosts('listen')).toEqual([]);
+    expect(hosts('mode')).toEqual([]);
+  });
+});
+
+describe('mistakes say what was wrong, after the word, and change nothing', () => {
+  test.each([
+    ['timeout 0', "timeout: '0' is not a whole number from 1 to 10000000"],
+    ['timeout 1.5', "timeout: '1.5' is not a whole number from 1 to 10000000"],
+    ['timeout -1', "timeout: '-1' is not a whole number"],
+    ['timeout 0x10', "timeout: '0x10' is not a whole number"],
+    ['timeout 99999999999', "timeout: '99999999999' is not a whole number"],
+    ['conn_max 131073', "conn_max: '131073' is not a whole number from 0 to 131072"],
+    ['pending_max abc', "pending_max: 'abc' is not a whole number"],
+    ['client_prefix 32', "client_prefix: '32' is not one of 128, 64"],
+    ['client_acl 10', "client_acl: '10' is not a whole number from 0 to 9"],
+    ['source_max some', "source_max: 'some' is not a whole number from 0 to 131072"],
+    ['tcp_fastclose sideways', "tcp_fastclose: 'sideways' is not one of off, up, down, both"],
+    ['connection x', "connection: 'x' is not a whole number"],
+    ['close x', "close: 'x' is not a whole number"],
+    ['socket x', "socket: 'x' is not a whole number"],
+    ['recent x', "recent: 'x' is not a whole number"],
+    ['server x max 4', "server: 'x' is not a whole number from 0 to 65531"],
+    ['server -1 max 4', "server: '-1' is not a whole number"],
+    ['server 2000000000 port 1', "server: '2000000000' is not a whole number"],
+    ['server 0 max -2', "server: max: '-2' is not a whole number from 0 to 2147483647"],
+    ['server 0 weight heavy', "server: weight: 'heavy' is not a whole number"],
+    ['server 0 acl 10', "server: acl: '10' is not a whole number from 0 to 9"],
+    ['server 0 port 70000', "server: port: port '70000' is neither a number from 0 to 65535 nor a service"],
+    ['server 0 address nowhere', "server: address: host 'nowhere' is not known"],
+    ['listen 70000', "listen: port '70000' is neither a number"],
+    ['listen 127.0.0.1:', "listen: '127.0.0.1:' has no port"],
+    ['acl', "acl: '' is not a whole number from 0 to 9"],
+    ['acl 1', "acl: write permit or deny after the number of the list, not ''"],
+    ['acl 10 permit 10.0.0.1', "acl: '10' is not a whole number from 0 to 9"],
+    ['acl x permit 10.0.0.1', "acl: 'x' is not a whole number"],
+    ['acl 1 allow 10.0.0.1', "acl: write permit or deny after the number of the list, not 'allow'"],
+    ['acl 1 permit', 'acl: permit what? write an address'],
+    ['acl 1 permit ten', "acl: 'ten' is not an IPv4 address"],
+    ['acl 1 permit 10.0.0.1 ten', "acl: 'ten' is not a mask such as 255.255.255.0"],
+    ['acl 1 permit 10.0.0.1/33', "acl: '33' is not a whole number from 0 to 32"],
+    ['acl 1 permit 2001::/129', "acl: '129' is not a whole number from 0 to 128"],
+    ['acl 1 permit fe80::1%2', "acl: 'fe80::1%2' is not an IPv4 address"],
+    ['acl 1 permit country SE', 'acl: country: not in this version yet'],
+    ['no acl', "no acl: '' is not a whole number from 0 to 9"],
+    ['help dance', "help: there is no command 'dance'; 'help' lists them"],
+    ['http', 'http: not in this version yet'],
+    ['no http', 'no http: not in this version yet'],
+    ['dance', "dance: there is no such command; 'help' lists them"],
+    ['no timeout', 'no timeout: there is no such command'],
+    ['no', 'no: there is no such command'],
+    ['constructor', 'constructor: there is no such command'],
+    ['TIMEOUT', 'TIMEOUT: there is no such command'],
+  ])('%j', (line, message) => {
+    expect(() => say(line)).toThrow(ConfigError);
+    expect(() => say(line)).toThrow(new RegExp(`^${message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`));
+  });
+
+  test('and where they stand', () => {
+    expect(() => say('timeout 0', START, '-O')).toThrow("-O 'timeout': '0' is not");
+    expect(() => say('dance', START, 'pen.cfg:3')).toThrow("pen.cfg:3 'dance': there is no such command");
+  });
+});
+
+describe('the registry', () => {
+  test('has one entry per word, each with a line of help', () => {
+    const names = COMMANDS.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { name, help } of COMMANDS) {
+      expect(name).toMatch(/^[a-z_]+$/);
+      expect(help, name).toMatch(/^[A-Z].{5,100}[^.]$/);
+    }
+  });
+
+  test('help lists all of them, and tells about each', () => {
+    const { reply } = say('help');
+    for (const { name, help } of COMMANDS) {
+      expect(reply).toContain(`  ${name} `);
+      expect(say(`help ${name}`).reply).toContain(help);
+    }
+    expect(say('help acl').reply).toMatch(/^acl N permit\|deny ADDRESS \[MASK\]\nno acl N\n/);
   });
 });

@@ -1,83 +1,97 @@
 /**
- * The commands of this version, one entry each: what it takes and what it changes.
+ * The command language: all commands, and how one line is read and applied.
  *
- * The same words that the control socket and configuration files will speak; today they come by `-O`.
+ * Options, `-O`, configuration files and the control socket all come here.
  */
-import { ConfigError, type Fastclose, type Settings } from './model.ts';
-import { parseWhole } from './numbers.ts';
+import { CLIENT_COMMANDS } from './commands/clients.ts';
+import { CONNECTION_COMMANDS } from './commands/connections.ts';
+import { LATER_WORDS, NOT_YET } from './commands/later.ts';
+import { LISTENER_COMMANDS } from './commands/listener.ts';
+import { PROCESS_COMMANDS } from './commands/process.ts';
+import { SERVER_COMMANDS } from './commands/servers.ts';
+import { helpCommand } from './commands/help.ts';
+import type { Call, Command, Outcome } from './command.ts';
+import { ConfigError, type Configuration } from './model.ts';
+import { shorten } from './numbers.ts';
 
-type Change = (settings: Settings, words: readonly string[], where: string) => Settings;
+const OTHERS: readonly Command[] = [
+  ...SERVER_COMMANDS,
+  ...CLIENT_COMMANDS,
+  ...CONNECTION_COMMANDS,
+  ...LISTENER_COMMANDS,
+  ...PROCESS_COMMANDS,
+];
+/** Every command there is, in the order of help. */
+export const COMMANDS: readonly Command[] = [...OTHERS, helpCommand(OTHERS)];
 
-const SECONDS_MAX = 10_000_000;
-const CONNECTIONS_LIMIT = 131_072;
+const BY_NAME: ReadonlyMap<string, Command> = new Map(COMMANDS.map((command) => [command.name, command]));
 
-function number(key: keyof Settings, min: number, max: number): Change {
-  return (settings, words, where) => ({ ...settings, [key]: parseWhole(one(words, where), where, min, max) });
+/** A line as it was understood. */
+export type Line =
+  /** Nothing, or a comment. */
+  | { readonly kind: 'empty' }
+  /** Not a command: `word` is what it begins with, `no` left out. */
+  | { readonly kind: 'unknown'; readonly word: string; readonly isNo: boolean }
+  /** A command of a later version; `word` includes `no`. */
+  | { readonly kind: 'later'; readonly word: string }
+  | {
+      readonly kind: 'command';
+      readonly command: Command;
+      readonly isNo: boolean;
+      readonly words: readonly string[];
+    };
+
+/** Reads a line up to its first line end: words between blanks, `#` begins a comment where a command would begin. */
+export function readLine(text: string): Line {
+  const [line = ''] = text.split(/[\r\n]/, 1);
+  const [first, ...rest] = line.split(/[ \t]+/).filter((word) => word !== '');
+  if (first === undefined || first.startsWith('#')) return { kind: 'empty' };
+  const isNo = first === 'no';
+  const name = isNo ? (rest[0] ?? '') : first;
+  const command = BY_NAME.get(name);
+  if (command && (!isNo || command.no)) {
+    return { kind: 'command', command, isNo, words: isNo ? rest.slice(1) : rest };
+  }
+  const word = isNo ? `no ${name}` : name;
+  return LATER_WORDS.has(word) ? { kind: 'later', word } : { kind: 'unknown', word: name, isNo };
 }
 
-function flag<Key extends keyof Settings>(key: Key, value: Settings[Key]): Change {
-  return (settings, words, where) => {
-    if (words.length > 0) throw new ConfigError(where, `takes nothing after it, not '${words.join(' ')}'`);
-    return { ...settings, [key]: value };
-  };
-}
+/** What a line is applied with. */
+export type Context = Pick<Call, 'facts' | 'hosts' | 'servicePort'>;
 
-function one(words: readonly string[], where: string): string {
-  const [word] = words;
-  if (word === undefined || words.length > 1)
-    throw new ConfigError(where, `takes exactly one word, not ${words.length}`);
-  return word;
-}
-
-const FASTCLOSE_WORDS: ReadonlySet<string> = new Set<Fastclose>(['off', 'up', 'down', 'both']);
-
-function isFastclose(word: string): word is Fastclose {
-  return FASTCLOSE_WORDS.has(word);
-}
-
-const fastclose: Change = (settings, words, where) => {
-  const word = one(words, where);
-  if (!isFastclose(word)) throw new ConfigError(where, `'${word}' is not one of up, down, both, off`);
-  return { ...settings, tcpFastclose: word };
-};
-
-const COMMANDS: ReadonlyMap<string, Change> = new Map<string, Change>([
-  ['uring', flag('loop', 'uring')],
-  ['epoll', flag('loop', 'epoll')],
-  ['blacklist', number('blacklist', 0, SECONDS_MAX)],
-  ['timeout', number('timeout', 1, SECONDS_MAX)],
-  ['idle_timeout', number('idleTimeout', 0, SECONDS_MAX)],
-  ['half_closed_timeout', number('halfClosedTimeout', 0, SECONDS_MAX)],
-  ['conn_max', number('connMax', 1, CONNECTIONS_LIMIT)],
-  ['pending_max', number('pendingMax', 1, CONNECTIONS_LIMIT)],
-  ['accept_batch', number('acceptBatch', 1, 10_000)],
-  ['backlog', number('backlog', 1, 65_535)],
-  ['tcp_fastclose', fastclose],
-  ['tcp_nodelay', flag('tcpNodelay', true)],
-  ['no tcp_nodelay', flag('tcpNodelay', false)],
-  ['keepalive', flag('keepalive', true)],
-  ['no keepalive', flag('keepalive', false)],
-  ['stubborn', flag('stubborn', true)],
-  ['no stubborn', flag('stubborn', false)],
-  ['roundrobin', flag('roundrobin', true)],
-]);
-
-/** The words that can begin a command, for help. */
-export function commandWords(): string[] {
-  return [...COMMANDS.keys()];
+/**
+ * Names in the line that must be looked up before it is applied, with `Context.hosts`.
+ *
+ * @errors ConfigError for an address that cannot be.
+ */
+export function hostsOf(line: Line, where: string): readonly string[] {
+  if (line.kind !== 'command') return [];
+  return line.command.hosts?.(line.words, whereOf(where, line.command.name)) ?? [];
 }
 
 /**
- * Applies one command line to settings.
+ * Applies a line that was read to a state; neither is changed.
  *
- * @errors ConfigError naming `where`, the word and what would be right; the settings given are never changed.
+ * @param where in front of the word in errors: an option or file:line; empty for the control socket.
+ * @errors ConfigError that names where, the word, and what would be right.
  */
-export function applyCommand(settings: Settings, line: string, where: string): Settings {
-  const words = line.trim().split(/\s+/);
-  const isNegated = words[0] === 'no';
-  const name = words.slice(0, isNegated ? 2 : 1).join(' ');
-  const change = COMMANDS.get(name);
-  if (!change)
-    throw new ConfigError(where, `'${name}' is not a command of this version; it knows ${commandWords().join(', ')}`);
-  return change(settings, words.slice(isNegated ? 2 : 1), `${where} '${name}'`);
+export function applyLine(state: Configuration, line: Line, where: string, context: Context): Outcome {
+  if (line.kind === 'empty') return { state, reply: '', actions: [] };
+  if (line.kind === 'later') throw new ConfigError(whereOf(where, line.word), NOT_YET);
+  if (line.kind === 'unknown') {
+    const word = shorten(line.isNo ? `no ${line.word}`.trim() : line.word);
+    throw new ConfigError(whereOf(where, word), `there is no such command; 'help' lists them`);
+  }
+  const { command, isNo, words } = line;
+  const name = isNo ? `no ${command.name}` : command.name;
+  return command.run({ ...context, state, isNo, words, where: whereOf(where, name) });
+}
+
+/** Reads and applies one line: for options and files. @errors as `applyLine`. */
+export function applyCommand(state: Configuration, text: string, where: string, context: Context): Outcome {
+  return applyLine(state, readLine(text), where, context);
+}
+
+function whereOf(where: string, word: string): string {
+  return where === '' ? word : `${where} '${word}'`;
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, DEFAULT_SETTINGS, type Configuration } from '../config/model.ts';
+import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 
-const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } as const;
+const LISTEN = { text: '0', endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } } as const;
 const NO_WORKER = new URL('file:///nowhere/worker.js');
 
 class Reached extends Error {}
@@ -20,16 +20,16 @@ function hostWith(limit: number): Host {
 }
 
 function configuration(connMax: number): Configuration {
-  return { listen: LISTEN, servers: [], emergency: undefined, settings: { ...DEFAULT_SETTINGS, connMax } };
+  return { ...EMPTY_CONFIGURATION, listen: LISTEN, settings: { ...DEFAULT_SETTINGS, connMax } };
 }
 
-async function start(limit: number, connMax: number, isGiven: boolean): Promise<unknown> {
-  return Balancer.start(hostWith(limit), configuration(connMax), isGiven, NO_WORKER).catch((error: unknown) => error);
+async function start(limit: number, connMax: number): Promise<unknown> {
+  return Balancer.start(hostWith(limit), configuration(connMax), NO_WORKER).catch((error: unknown) => error);
 }
 
 describe('descriptors', () => {
   test('a number of connections that somebody asked for is refused when the machine does not allow it', async () => {
-    const error = await start(1024, 1000, true);
+    const error = await start(1024, 1000);
     expect(error).toBeInstanceOf(ConfigError);
     expect(String(error)).toContain('conn_max: 1000 connections need 2048 descriptors, but the limit is 1024');
     expect(String(error)).toContain('ulimit -n 2048');
@@ -37,15 +37,15 @@ describe('descriptors', () => {
   });
 
   test('the default shrinks instead', async () => {
-    expect(await start(1024, 1000, false)).toBeInstanceOf(Reached);
+    expect(await start(1000, 0)).toBeInstanceOf(Reached);
   });
 
   test('enough is enough', async () => {
-    expect(await start(2000 + DESCRIPTOR_RESERVE, 1000, true)).toBeInstanceOf(Reached);
+    expect(await start(2000 + DESCRIPTOR_RESERVE, 1000)).toBeInstanceOf(Reached);
   });
 
   test('a machine without room for a single connection is refused in any case', async () => {
-    const error = await start(DESCRIPTOR_RESERVE + 1, 500, false);
+    const error = await start(DESCRIPTOR_RESERVE + 1, 0);
     expect(error).toBeInstanceOf(ConfigError);
     expect(String(error)).toContain('at most 0 connections');
   });
@@ -54,13 +54,13 @@ describe('descriptors', () => {
 test('a listener that cannot be had is a mistake of the person who started us, with what would help', async () => {
   const error = { message: 'cannot listen on 127.0.0.1:80 (EADDRINUSE)', help: 'stop the other program' };
   const host = { ...hostWith(5000), listen: () => ({ fd: -1, error }) } as unknown as Host;
-  await expect(Balancer.start(host, configuration(10), false, NO_WORKER)).rejects.toThrow(
+  await expect(Balancer.start(host, configuration(10), NO_WORKER)).rejects.toThrow(
     'listen address: cannot listen on 127.0.0.1:80 (EADDRINUSE); stop the other program',
   );
 });
 
 describe('a host that lets us listen', () => {
-  const UNIX = { kind: KIND_UNIX, path: '/run/pen.sock' } as const;
+  const UNIX = { text: '/run/pen.sock', endpoint: { kind: KIND_UNIX, path: '/run/pen.sock' } } as const;
   /** A worker that says it is ready and then has nothing to do. */
   const WORKER = new URL(
     `data:text/javascript,${encodeURIComponent(
@@ -72,7 +72,7 @@ describe('a host that lets us listen', () => {
   function noting(): { readonly host: Host; readonly notes: string[] } {
     const notes: string[] = [];
     const endpoint = new Uint8Array(ENDPOINT_SIZE);
-    writeEndpoint(LISTEN, endpoint, 0);
+    writeEndpoint(LISTEN.endpoint, endpoint, 0);
     const host = {
       ...hostWith(5000),
       listen: () => ({ fd: 77 }),
@@ -88,13 +88,13 @@ describe('a host that lets us listen', () => {
 
   test('gets its listener back when the worker cannot start, and the path of a unix one', async () => {
     const { host, notes } = noting();
-    await expect(Balancer.start(host, { ...configuration(10), listen: UNIX }, false, NO_WORKER)).rejects.toThrow();
+    await expect(Balancer.start(host, { ...configuration(10), listen: UNIX }, NO_WORKER)).rejects.toThrow();
     expect(notes).toEqual(['close 77', 'unlink /run/pen.sock']);
   });
 
   test('gets it back when the balancer stops', async () => {
     const { host, notes } = noting();
-    const balancer = await Balancer.start(host, configuration(10), false, WORKER);
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
     expect(balancer.address).toBe('127.0.0.1:0');
     expect(await balancer.stop()).toBe(true);
     expect(notes).toEqual(['close 77']);
@@ -102,7 +102,7 @@ describe('a host that lets us listen', () => {
 
   test('aborts what a failed worker left behind, and nothing else', async () => {
     const { host, notes } = noting();
-    const balancer = await Balancer.start(host, configuration(2), false, WORKER);
+    const balancer = await Balancer.start(host, configuration(2), WORKER);
     balancer.tables.sides.fd.fill(-1);
     balancer.tables.sides.fd.set([40, 41, -1, 43]);
     balancer.abortConnections();

@@ -4,69 +4,137 @@
  * @owner main thread.
  */
 import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, type Configuration } from '../config/model.ts';
+import { ConfigError, limitsOf, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
 import { SIDES_MAX } from '../table/limits.ts';
+import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
-import { publish, type OpenListener } from './publisher.ts';
+import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** Descriptors that are not for connections: Node's own, the loop's, listeners, files. */
 export const DESCRIPTOR_RESERVE = 48;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
+/** How long a new configuration waits for a worker's turn to end: in all a few seconds. */
+const PUBLISH_WAIT_MS = 2;
+const PUBLISH_TRIES = 1500;
+/** Longer than a turn: an accept that was cancelled in it has ended. */
+const RETIRE_MS = 100;
 /** Key of the tables' hashes: as many bits as a random integer has. */
 const SEED_MAX = 2 ** 48 - 1;
 
-export class Balancer {
-  readonly tables: Tables;
+/** What is in force. */
+interface Running {
   readonly configuration: Configuration;
   readonly listeners: readonly OpenListener[];
+  readonly limits: Limits;
+  /** Connections that the workers have slots for. */
+  readonly slots: number;
+}
+
+export class Balancer {
+  readonly tables: Tables;
   readonly supervisor: Supervisor;
   private readonly host: Host;
+  private running: Running;
 
-  private constructor(
-    host: Host,
-    tables: Tables,
-    configuration: Configuration,
-    listeners: readonly OpenListener[],
-    supervisor: Supervisor,
-  ) {
+  private constructor(host: Host, tables: Tables, running: Running, supervisor: Supervisor) {
     this.host = host;
     this.tables = tables;
-    this.configuration = configuration;
-    this.listeners = listeners;
+    this.running = running;
     this.supervisor = supervisor;
   }
 
   /**
    * Opens the listener, then starts the worker: when this returns, clients are served.
    *
-   * @param isLimitGiven whether a person asked for `conn_max`; if not, it shrinks to what the machine allows.
+   * A number of connections that nobody has said shrinks to what the machine allows.
    * @errors ConfigError for what the person can mend.
    */
-  static async start(
-    host: Host,
-    configuration: Configuration,
-    isLimitGiven: boolean,
-    workerScript: URL,
-  ): Promise<Balancer> {
-    const { connMax, descriptorMax } = fitToDescriptors(host, configuration.settings.connMax, isLimitGiven);
-    const fitted = { ...configuration, settings: { ...configuration.settings, connMax } };
-    const { settings } = fitted;
+  static async start(host: Host, configuration: Configuration, workerScript: URL): Promise<Balancer> {
+    const { settings } = configuration;
+    const { connMax, descriptorMax } = fitToDescriptors(host, limitsOf(settings).connMax, settings.connMax !== 0);
+    const fitted = { ...configuration, settings: { ...settings, connMax } };
     const listeners = [openListener(host, fitted)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
-    publish(tables, fitted, listeners, { descriptorMax });
-    const start = { worker: 0, slotFirst: 0, slotCount: connMax, loop: settings.loop };
+    const limits = { descriptorMax };
     try {
+      publish(tables, fitted, listeners, limits);
+      const start = { worker: 0, slotFirst: 0, slotCount: connMax, loop: loopOf(fitted) };
       const supervisor = await Supervisor.start(workerScript, host, tables, start);
-      return new Balancer(host, tables, fitted, listeners, supervisor);
+      return new Balancer(host, tables, { configuration: fitted, listeners, limits, slots: connMax }, supervisor);
     } catch (error) {
       closeListeners(host, listeners);
       throw error;
     }
+  }
+
+  /** What is in force. */
+  get configuration(): Configuration {
+    return this.running.configuration;
+  }
+
+  get listeners(): readonly OpenListener[] {
+    return this.running.listeners;
+  }
+
+  /**
+   * Puts another configuration in force, as a difference: what is the same goes on, connections above all.
+   *
+   * Not to be called again before it has settled; `Controller` takes care of that.
+   * @errors ConfigError for what cannot be had here; then the old configuration is still in force.
+   */
+  async apply(configuration: Configuration): Promise<void> {
+    const before = this.running;
+    if (configuration === before.configuration) return;
+    const { connMax } = limitsOf(configuration.settings);
+    if (connMax > before.slots) {
+      throw new ConfigError(
+        'conn_max',
+        `this process has room for ${before.slots} connections; start it with more (-x)`,
+      );
+    }
+    const isMoved = configuration.listen?.endpoint !== before.configuration.listen?.endpoint;
+    const listeners = isMoved ? [openListener(this.host, configuration)] : before.listeners;
+    try {
+      await this.publish(configuration, listeners, before);
+    } catch (error) {
+      if (isMoved) closeListeners(this.host, listeners);
+      throw error;
+    }
+    this.running = { ...before, configuration, listeners };
+    if (isMoved) await this.retire(before.listeners);
+  }
+
+  /** Makes the worker look into its tables. */
+  wake(_worker: number): void {
+    this.supervisor.wake();
+  }
+
+  /** Waits until no worker reads the bank that is to be filled, which takes as long as a turn. */
+  private async publish(next: Configuration, listeners: readonly OpenListener[], before: Running): Promise<void> {
+    for (let waited = 0; !publish(this.tables, next, listeners, before.limits, before.configuration); waited++) {
+      if (waited === PUBLISH_TRIES)
+        throw new ConfigError('pen', 'the workers are too busy to take a new configuration');
+      this.supervisor.wake();
+      await delay(PUBLISH_WAIT_MS);
+    }
+    this.supervisor.wake();
+  }
+
+  /** Closes listeners that are no longer published, once no worker can have an accept on them. */
+  private async retire(listeners: readonly OpenListener[]): Promise<void> {
+    const before = (currentVersion(this.tables) - 1) >>> 0;
+    for (let waited = 0; !allWorkersPast(this.tables, before) && waited < PUBLISH_TRIES; waited++) {
+      await delay(PUBLISH_WAIT_MS);
+    }
+    // The turn that noted the version also cancels the accept; its end is the loop's business.
+    await delay(RETIRE_MS);
+    closeListeners(this.host, listeners);
   }
 
   /** Where clients connect to, as text. */
@@ -90,12 +158,18 @@ export class Balancer {
   /** After the worker has failed: ends the connections it left behind, so that none of them looks complete. */
   abortConnections(): void {
     const { fd } = this.tables.sides;
-    const sides = this.configuration.settings.connMax * 2;
+    const sides = this.running.slots * 2;
     for (let side = 0; side < sides; side++) {
       const left = fd[side] ?? -1;
       if (left >= 0) this.host.abort(left as Fd);
     }
   }
+}
+
+/** The loop a worker is started with. */
+function loopOf({ settings }: Configuration): 'auto' | 'uring' | 'epoll' {
+  if (settings.loop !== 'node') return settings.loop;
+  throw new ConfigError('node', 'not in this version yet');
 }
 
 function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
@@ -106,8 +180,10 @@ function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
 }
 
 function openListener(host: Host, { listen, settings }: Configuration): OpenListener {
+  if (!listen)
+    throw new ConfigError('listen address', 'missing; write where clients come to, as in pen 80 server:8080');
   const wanted = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(listen, wanted, 0);
+  writeEndpoint(listen.endpoint, wanted, 0);
   const { fd, error } = host.listen(wanted, {
     backlog: settings.backlog,
     noDelay: settings.tcpNodelay,
@@ -115,7 +191,7 @@ function openListener(host: Host, { listen, settings }: Configuration): OpenList
   });
   if (error)
     throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`);
-  return { fd, endpoint: listen.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
+  return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
 }
 
 /** Raises the descriptor limit to what the connections need, or says what is missing. */

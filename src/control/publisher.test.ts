@@ -10,9 +10,16 @@ import {
   type Endpoint,
 } from '../base/endpoint.ts';
 import { isServerSet } from '../balance/servers.ts';
-import { DEFAULT_SETTINGS, type Configuration, type ServerConfig, type Settings } from '../config/model.ts';
+import {
+  DEFAULT_SETTINGS,
+  EMPTY_CONFIGURATION,
+  serverAt,
+  type Configuration,
+  type ServerConfig,
+  type Settings,
+} from '../config/model.ts';
 import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
-import { FARM_F_ROUND_ROBIN, FARM_F_STUBBORN } from '../table/schema.ts';
+import { FARM_F_STUBBORN } from '../table/schema.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import { FIRST_SERVER_ROW, publish } from './publisher.ts';
 
@@ -28,7 +35,7 @@ function recordOf(endpoint: Endpoint): Uint8Array {
 
 function server(last: number, limits: Partial<ServerConfig> = {}): ServerConfig {
   const endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, last), port: 80 } as const;
-  return { endpoint, max: 0, hard: 0, weight: 0, prio: 0, ...limits };
+  return { ...serverAt(endpoint), ...limits };
 }
 
 function configuration(
@@ -36,7 +43,7 @@ function configuration(
   settings: Partial<Settings> = {},
   emergency?: ServerConfig,
 ): Configuration {
-  return { listen: LISTEN, servers, emergency, settings: { ...DEFAULT_SETTINGS, ...settings } };
+  return { ...EMPTY_CONFIGURATION, servers, emergency, settings: { ...DEFAULT_SETTINGS, ...settings } };
 }
 
 function live(tables: Tables): ConfigBank {
@@ -98,7 +105,7 @@ describe('what is published can be read by a worker', () => {
     };
     publish(tables, configuration([server(1)], { ...settings, tcpFastclose: 'both' }), LISTENERS, LIMITS);
     const { farms, settings: row } = live(tables);
-    expect(farms.flags[0]).toBe(FARM_F_ROUND_ROBIN | FARM_F_STUBBORN);
+    expect(farms.flags[0]).toBe(FARM_F_STUBBORN);
     expect([farms.blacklistMs[0], farms.connectTimeoutMs[0], farms.idleTimeoutMs[0]]).toEqual([5000, 2000, 60_000]);
     expect([farms.halfClosedTimeoutMs[0], farms.fastclose[0]]).toEqual([7000, 3]);
     expect([row.tcpNoDelay[0], row.keepAlive[0], row.descriptorMax[0]]).toEqual([0, 0, 960]);
@@ -154,7 +161,7 @@ describe('publishing again', () => {
     expect(addresses(tables)).toEqual(['192.0.2.4:80']);
     expect(rowsUsed(tables, 'servers')).toBe(FIRST_SERVER_ROW + 1);
     expect(isServerSet(live(tables), FIRST_SERVER_ROW + 1)).toBe(false);
-    expect(live(tables).farms.flags[0]).toBe(FARM_F_ROUND_ROBIN);
+    expect(live(tables).farms.flags[0]).toBe(0);
   });
 
   test('is refused while a worker still reads the bank that would be filled, and changes nothing', () => {

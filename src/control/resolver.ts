@@ -6,11 +6,10 @@
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import type { Endpoint } from '../base/endpoint.ts';
-import { literalEndpoint, unixEndpoint, type WrittenAddress } from '../config/address.ts';
+import { literalEndpoint, portNumber, unixEndpoint, type WrittenAddress } from '../config/address.ts';
 import { ConfigError } from '../config/model.ts';
 
 const SERVICES_FILE = '/etc/services';
-const PORT_MAX = 65_535;
 
 /**
  * The endpoint an address means; of several addresses of a name, the first.
@@ -21,7 +20,7 @@ const PORT_MAX = 65_535;
  */
 export async function resolveAddress(address: WrittenAddress, where: string, portMin: 0 | 1): Promise<Endpoint> {
   if ('path' in address) return unixEndpoint(address.path);
-  const port = resolvePort(address.port, where, portMin);
+  const port = portNumber(address.port, where, portMin, servicePort);
   const literal = literalEndpoint(address.host, port, where);
   if (literal) return literal;
   const found = literalEndpoint(await lookUp(address.host, where), port, where);
@@ -38,20 +37,8 @@ async function lookUp(host: string, where: string): Promise<string> {
   }
 }
 
-/** A port number, or the TCP port of a service name. */
-function resolvePort(text: string, where: string, portMin: number): number {
-  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= PORT_MAX && Number(text) >= portMin) return Number(text);
-  const port = /^[0-9]/.test(text) ? undefined : servicePort(text);
-  if (port === undefined)
-    throw new ConfigError(
-      where,
-      `port '${text}' is neither a number from ${portMin} to ${PORT_MAX} nor a service in ${SERVICES_FILE}`,
-    );
-  return port;
-}
-
-/** @source services(5) */
-function servicePort(name: string): number | undefined {
+/** The TCP port of a service. @source services(5) */
+export function servicePort(name: string): number | undefined {
   let text: string;
   try {
     text = readFileSync(SERVICES_FILE, 'utf8');

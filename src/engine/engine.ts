@@ -24,7 +24,7 @@ import {
 } from '../loop/loop.ts';
 import { addTo, setLane } from '../table/columns.ts';
 import { configAt, currentVersion, noteVersion } from '../table/publish.ts';
-import { stopping } from '../table/shared.ts';
+import { stopping, takeCloseRequest } from '../table/shared.ts';
 import { resumeAccept } from './accept-state.ts';
 import { armAccepts, onAccept } from './acceptor.ts';
 import { onParkingTimer, serveParked } from './admission.ts';
@@ -33,7 +33,7 @@ import { onConnectionTimer, superviseAll } from './deadlines.ts';
 import { end } from './ending.ts';
 import { onRecv, onSend, onWatch } from './relay.ts';
 import { EngineState, type EngineOptions } from './state.ts';
-import { ENDING, FREE, REASON_STOP } from './states.ts';
+import { ENDING, FREE, REASON_ABORT, REASON_STOP } from './states.ts';
 
 export interface Engine {
   readonly turn: Turn;
@@ -79,6 +79,7 @@ function dispatch(e: EngineState, batch: CompletionBatch): void {
         onWatch(e, slot[i], seq[i], result[i]);
         break;
       case OP_WAKE:
+        obeyCloseRequest(e);
         break;
       default:
         fail(`a completion carries a known operation, not ${op[i]}`);
@@ -109,6 +110,14 @@ function followConfiguration(e: EngineState): void {
     e.acceptDirty = true;
   }
   if (e.stop === 0 && stopping(e.tables) !== 0) beginStop(e);
+}
+
+/** Somebody wants a connection ended: by abort, so that neither side takes it for complete. */
+function obeyCloseRequest(e: EngineState): void {
+  const slot = takeCloseRequest(e.tables, e.worker) - e.slotFirst;
+  if (slot < 0 || slot >= e.slotCount) return;
+  const state = e.state[slot];
+  if (state !== FREE && state !== ENDING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
 }
 
 /** Stops accepting and ends every connection. The turns go on until all of them are joined. */

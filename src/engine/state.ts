@@ -133,6 +133,8 @@ export class EngineState {
     this.big = new BigBuffers(loop.bigOffset, loop.bigLength);
 
     const slotEnd = slotFirst + slots;
+    tables.workers.slotFirst[this.worker] = slotFirst;
+    tables.workers.slotEnd[this.worker] = slotEnd;
     const rows = tables.connections;
     this.state = rows.state.subarray(slotFirst, slotEnd);
     this.server = rows.server.subarray(slotFirst, slotEnd);

@@ -256,6 +256,8 @@ export const workers = table('workers', WORKERS_MAX, {
   live: shared,
   /** Version of the configuration the worker works with. */
   versionSeen: shared,
+  /** Connection slot plus one that control wants ended; 0 none. */
+  closeRequest: shared,
   /** First and one-past-last connection slot of the worker; multiples of 64, so that no cache line has two owners. */
   slotFirst: owned(u32),
   slotEnd: owned(u32),

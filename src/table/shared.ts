@@ -204,6 +204,22 @@ export function stopping(tables: Tables): number {
   return Atomics.load(tables.settings.stopping, 0);
 }
 
+/* ---- requests to end one connection ---- */
+
+/**
+ * Asks the worker to end the connection in `slot`; false while it has not yet taken the request before.
+ *
+ * @owner control; waking the worker is the caller's.
+ */
+export function requestClose(tables: Tables, worker: number, slot: number): boolean {
+  return Atomics.compareExchange(tables.workers.closeRequest, worker, 0, slot + 1) === 0;
+}
+
+/** Takes the request there is: a slot, or -1. @owner the worker, when it was woken. @cost one atomic operation. */
+export function takeCloseRequest(tables: Tables, worker: number): number {
+  return Atomics.exchange(tables.workers.closeRequest, worker, 0) - 1;
+}
+
 /* ---- locks ---- */
 
 /** The lock of `clients` and of the lists in `farms` that run through it. */

@@ -20,7 +20,7 @@
  *               rowsUsed(tables, 'servers')
  * shared.ts   takeInFlight, giveInFlight, takeConnection, giveConnection, takeParked, giveParked, readCursor, moveCursor,
  *             blacklist, clearBlacklist, shun, blacklistedUntil, countConnect, countFailure, connectsOf, failuresOf,
- *             requestStop, stopping, lock, unlock, lockHolder
+ *             requestStop, stopping, requestClose, takeCloseRequest, lock, unlock, lockHolder
  * clients.ts  touchClient, rememberServer, creditClient, forgetClients, readClients
  * sources.ts  takeSource, promoteSource, giveSource, leaveSource
  * traffic.ts  addTraffic (owner), trafficUp, trafficDown (any thread)

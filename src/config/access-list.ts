@@ -1,0 +1,82 @@
+/** Entries of access lists: from words to data and back. */
+import ipaddr from 'ipaddr.js';
+import { ConfigError, type AclEntry } from './model.ts';
+import { parseWhole, shorten } from './numbers.ts';
+
+const IPV4_BITS = 32;
+const IPV6_BITS = 128;
+/** `::ffff:0:0/96` holds the IPv4 addresses. */
+const MAPPED_BITS = 96;
+
+/**
+ * `permit|deny ADDRESS [MASK]`, `permit|deny ADDRESS/LENGTH`. Bits of the address outside the mask are cleared.
+ *
+ * @errors ConfigError.
+ */
+export function parseAclEntry([action, address, mask]: readonly string[], where: string): AclEntry {
+  if (action !== 'permit' && action !== 'deny') {
+    throw new ConfigError(where, `write permit or deny after the number of the list, not '${shorten(action ?? '')}'`);
+  }
+  if (address === undefined) throw new ConfigError(where, `${action} what? write an address`);
+  if (address === 'country') throw new ConfigError(`${where}: country`, 'not in this version yet');
+  const permits = action === 'permit';
+  const [text = '', length, ...rest] = address.split('/');
+  if (rest.length > 0) throw notAnAddress(address, where);
+  if (text.includes(':')) return ipv6Entry(permits, text, length, where);
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) throw notAnAddress(text, where);
+  if (length === undefined) return ipv4Entry(permits, ipv4Number(text), parseMask(mask, where));
+  return ipv4Entry(permits, ipv4Number(text), maskOf(parseWhole(length, where, 0, IPV4_BITS)));
+}
+
+/** The words that make the entry again. */
+export function aclEntryText(entry: AclEntry): string {
+  const action = entry.permits ? 'permit' : 'deny';
+  if (entry.kind === 4) return `${action} ${ipv4Text(entry.address)} ${ipv4Text(entry.mask)}`;
+  return `${action} ${new ipaddr.IPv6([...entry.address]).toRFC5952String()}/${entry.prefix}`;
+}
+
+function ipv4Entry(permits: boolean, address: number, mask: number): AclEntry {
+  return { permits, kind: 4, address: (address & mask) >>> 0, mask };
+}
+
+function ipv6Entry(permits: boolean, text: string, length: string | undefined, where: string): AclEntry {
+  if (!ipaddr.IPv6.isValid(text) || text.includes('%')) throw notAnAddress(text, where);
+  const prefix = length === undefined ? IPV6_BITS : parseWhole(length, where, 0, IPV6_BITS);
+  const ipv6 = ipaddr.IPv6.parse(text);
+  if (ipv6.isIPv4MappedAddress() && prefix >= MAPPED_BITS) {
+    return ipv4Entry(permits, ipv4Number(ipv6.toIPv4Address().toString()), maskOf(prefix - MAPPED_BITS));
+  }
+  const address = ipv6.parts.map((part, index) => part & (0xffff << Math.max(0, 16 - clamp(prefix - index * 16))));
+  return { permits, kind: 6, address: address.map((part) => part & 0xffff), prefix };
+}
+
+/** Bits of a 16-bit part that a prefix covers. */
+function clamp(bits: number): number {
+  return Math.max(0, Math.min(16, bits));
+}
+
+function parseMask(text: string | undefined, where: string): number {
+  if (text === undefined) return 0xffff_ffff;
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipv4Number(text);
+  throw new ConfigError(where, `'${shorten(text)}' is not a mask such as 255.255.255.0`);
+}
+
+function notAnAddress(text: string, where: string): ConfigError {
+  return new ConfigError(
+    where,
+    `'${shorten(text)}' is not an IPv4 address, an IPv6 address, or one of them with /LENGTH`,
+  );
+}
+
+function ipv4Number(text: string): number {
+  return text.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
+}
+
+function ipv4Text(number: number): string {
+  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.');
+}
+
+/** The mask whose first `bits` bits are set. */
+function maskOf(bits: number): number {
+  return bits === 0 ? 0 : (0xffff_ffff << (IPV4_BITS - bits)) >>> 0;
+}

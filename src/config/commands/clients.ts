@@ -1,0 +1,120 @@
+/** Commands about clients: who is remembered, who may come, how much one source may have. */
+import { type Call, type Command, type Outcome } from '../command.ts';
+import { parseAclEntry, aclEntryText } from '../access-list.ts';
+import { ACL_LISTS, CLIENTS_LIMIT, CONNECTIONS_LIMIT, limitsOf, type AclEntry } from '../model.ts';
+import { parseWhole } from '../numbers.ts';
+import { oneOf, question, SECONDS_MAX, setting, whole, wholeOr } from './kinds.ts';
+
+const subject = 'clients';
+const LAST_LIST = ACL_LISTS - 1;
+const list = whole('N', 0, LAST_LIST);
+const RECENT_S = 300;
+
+const acl: Command = {
+  name: 'acl',
+  subject,
+  help: 'Add an entry to access list N; the first entry that matches decides, else the opposite of the last',
+  parameters: [
+    { ...list.parameter, isOptional: false },
+    { ...oneOf('permit', 'deny').parameter, isOptional: false },
+    { label: 'ADDRESS', isOptional: false, words: [], help: 'an IPv4 address, or an IPv6 address with /LENGTH' },
+    { label: 'MASK', isOptional: true, words: [], help: 'of an IPv4 address, as in 255.255.255.0' },
+  ],
+  no: [{ ...list.parameter, isOptional: false }],
+  run: (call) => {
+    const [number = ''] = call.words;
+    const index = parseWhole(number, call.where, 0, LAST_LIST);
+    if (call.isNo) return withList(call, index, []);
+    const entry = parseAclEntry(call.words.slice(1), call.where);
+    return withList(call, index, [...(call.state.acls[index] ?? []), entry]);
+  },
+  write: ({ acls }) =>
+    acls.flatMap((entries, index) => [
+      `no acl ${index}`,
+      ...entries.map((entry) => `acl ${index} ${aclEntryText(entry)}`),
+    ]),
+};
+
+function withList(call: Call, index: number, entries: readonly AclEntry[]): Outcome {
+  const acls = call.state.acls.with(index, entries);
+  return { state: { ...call.state, acls }, reply: '', actions: [] };
+}
+
+export const CLIENT_COMMANDS: readonly Command[] = [
+  setting({
+    name: 'tracking',
+    subject,
+    help: 'Clients keep their server until they stay away for so many seconds; 0 for ever',
+    key: 'tracking',
+    type: whole('SECONDS', 0, SECONDS_MAX),
+  }),
+  setting({
+    name: 'clients_max',
+    subject,
+    help: 'Clients remembered at most (2048); while running, the number only grows',
+    key: 'clientsMax',
+    type: whole('N', 0, CLIENTS_LIMIT),
+    combine: Math.max,
+    reply: (settings) => String(limitsOf(settings).clientsMax),
+  }),
+  {
+    ...setting({
+      name: 'client_prefix',
+      subject,
+      help: 'Bits of an IPv6 address that tell one client from another (128)',
+      key: 'clientPrefix',
+      type: {
+        ...oneOf('128', '64'),
+        parse: (word, where) => (oneOf('128', '64').parse(word, where) === '64' ? 64 : 128),
+      },
+    }),
+  },
+  question(
+    { name: 'recent', subject, help: `Tell which clients came within so many seconds (${RECENT_S})` },
+    ({ facts }, [word], where) => {
+      const seconds = word === undefined ? RECENT_S : parseWhole(word, where, 0, SECONDS_MAX);
+      let reply = '';
+      for (const { address, connects, sent, received } of facts.clients(seconds)) {
+        reply += `${address} connects ${connects} sx ${sent} rx ${received}\n`;
+      }
+      return reply;
+    },
+    whole('SECONDS', 0, SECONDS_MAX).parameter,
+  ),
+  acl,
+  setting({
+    name: 'client_acl',
+    subject,
+    help: 'Access list that clients must pass (0)',
+    key: 'clientAcl',
+    type: list,
+  }),
+  setting({
+    name: 'control_acl',
+    subject,
+    help: 'Access list that users of the control port must pass (0)',
+    key: 'controlAcl',
+    type: list,
+  }),
+  setting({
+    name: 'source_max',
+    subject,
+    help: 'Connections that one address may have served at once; 0 no limit',
+    key: 'sourceMax',
+    type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
+  }),
+  setting({
+    name: 'parked_max',
+    subject,
+    help: 'Connections beyond source_max that may wait for their turn',
+    key: 'parkedMax',
+    type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
+  }),
+  setting({
+    name: 'trusted_acl',
+    subject,
+    help: 'Access list of addresses that source_max does not bind',
+    key: 'trustedAcl',
+    type: wholeOr('none', 'N', 0, LAST_LIST),
+  }),
+];

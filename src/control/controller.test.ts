@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest';
+import { KIND_IPV4, type Endpoint } from '../base/endpoint.ts';
+import { idleFacts, type Action } from '../config/command.ts';
+import { ConfigError, EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
+import { Controller, type ControllerOptions } from './controller.ts';
+
+const WWW = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 7), port: 0 } as const;
+
+/** A controller of something that notes what is done with it. */
+function stage(options: Partial<ControllerOptions> & { apply?: (next: Configuration) => Promise<void> } = {}) {
+  const actions: Action[] = [];
+  const said: string[] = [];
+  let configuration: Configuration = { ...EMPTY_CONFIGURATION, servers: [serverAt({ ...WWW, port: 80 })] };
+  const controlled = {
+    get configuration() {
+      return configuration;
+    },
+    apply: async (next: Configuration) => {
+      await options.apply?.(next);
+      configuration = next;
+    },
+    act: (action: Action) => {
+      actions.push(action);
+      return Promise.resolve();
+    },
+  };
+  const controller = new Controller({
+    controlled,
+    facts: idleFacts(1),
+    lookUp: () => Promise.resolve(WWW),
+    servicePort: () => undefined,
+    say: (text) => said.push(text),
+    ...options,
+  });
+  return { controller, actions, said };
+}
+
+describe('one line', () => {
+  test.each([
+    ['mode', 'no hash no roundrobin no stubborn no weight no prio\n'],
+    ['EXIT', "do_cmd: ignoring command starting with 'EXIT'\n"],
+    ['block now', "do_cmd: ignoring command starting with 'block'\n"],
+    ['no such', ''],
+    ['no', ''],
+    ['no timeout', ''],
+    ['', ''],
+    ['# timeout 7', ''],
+    ['write /tmp/x', 'write: not in this version yet\n'],
+    ['no http', 'no http: not in this version yet\n'],
+    ['blacklist abc', '30\n'],
+    ['idle_timeout -5', 'Idle timeout: 0 seconds\n'],
+    ['server 0 max many', "server: max: 'many' is not a whole number from 0 to 2147483647\n"],
+    ['acl x permit 10.0.0.1', "acl: 'x' is not a whole number from 0 to 9\n"],
+    ['tcp_fastclose sideways', "tcp_fastclose: 'sideways' is not one of off, up, down, both\n"],
+  ])('%j answers %j', async (line, reply) => {
+    const { controller } = stage();
+    expect(await controller.execute(line)).toBe(reply);
+  });
+
+  test('changes what is in force, and the next one sees it', async () => {
+    const { controller, actions } = stage();
+    expect(await controller.execute('blacklist 7')).toBe('7\n');
+    expect(await controller.execute('server 0 blacklist 5 max 3')).toBe('');
+    expect(controller.configuration.settings.blacklist).toBe(7);
+    expect(controller.configuration.servers[0]?.max).toBe(3);
+    expect(actions).toEqual([{ kind: 'blacklist', server: 0, seconds: 5 }]);
+  });
+});
+
+test('lines run one at a time, in the order in which they came', async () => {
+  const applied: number[] = [];
+  let running = 0;
+  const { controller } = stage({
+    apply: async ({ settings }) => {
+      expect(++running).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      applied.push(settings.blacklist);
+      running--;
+    },
+  });
+  const replies = await Promise.all([1, 2, 3, 4].map(async (n) => controller.execute(`blacklist ${n}`)));
+  expect(replies).toEqual(['1\n', '2\n', '3\n', '4\n']);
+  expect(applied).toEqual([1, 2, 3, 4]);
+});
+
+test('what cannot be put in force changes nothing; a value is answered with the one in force', async () => {
+  const apply = () => Promise.reject(new ConfigError('conn_max', 'no room'));
+  const { controller, said } = stage({ apply });
+  expect(await controller.execute('conn_max 600')).toBe('500\n');
+  expect(await controller.execute('weight')).toBe('conn_max: no room\n');
+  expect(controller.configuration.settings).toEqual(EMPTY_CONFIGURATION.settings);
+  expect(said).toEqual([]);
+});
+
+test('why a value was not taken is told to those who debug', async () => {
+  const { controller, said } = stage();
+  await controller.execute('debug 1');
+  expect(await controller.execute('timeout 0')).toBe('3\n');
+  expect(said).toEqual(["control: timeout: '0' is not a whole number from 1 to 10000000"]);
+});
+
+test("a surprise is the caller's, and the next line runs", async () => {
+  let isBroken = true;
+  const apply = () => (isBroken ? Promise.reject(new Error('broken')) : Promise.resolve());
+  const { controller } = stage({ apply });
+  await expect(controller.execute('weight')).rejects.toThrow('broken');
+  isBroken = false;
+  expect(await controller.execute('weight')).toBe('');
+});
+
+describe('names', () => {
+  test('are looked up, literal addresses are not', async () => {
+    const asked: string[] = [];
+    const { controller } = stage({
+      lookUp: (host) => {
+        asked.push(host);
+        return Promise.resolve(WWW);
+      },
+    });
+    await controller.execute('server 0 address www');
+    await controller.execute('server 1 address 127.0.0.1 port 81');
+    expect(asked).toEqual(['www']);
+    expect(controller.configuration.servers[0]?.endpoint).toEqual({ ...WWW, port: 80 });
+  });
+
+  test('that are looked up make no other command wait', async () => {
+    let found: ((endpoint: Endpoint) => void) | undefined;
+    const { controller } = stage({ lookUp: () => new Promise((resolve) => (found = resolve)) });
+    const slow = controller.execute('server 0 address www');
+    expect(await controller.execute('blacklist 9')).toBe('9\n');
+    found?.(WWW);
+    expect(await slow).toBe('');
+    expect(controller.configuration.settings.blacklist, 'the slow one works on what is in force now').toBe(9);
+  });
+
+  test('are asked for once at a time, and few at once', async () => {
+    let asked = 0;
+    const { controller } = stage({
+      lookUp: () => {
+        asked++;
+        return new Promise(() => undefined);
+      },
+    });
+    for (const name of ['a', 'a', 'b', 'b', 'a']) void controller.execute(`server 0 address ${name}`);
+    expect(await controller.execute('server 0 address c')).toBe('server: other names are being looked up; try again\n');
+    expect(asked).toBe(2);
+  });
+
+  test('that nobody knows change nothing', async () => {
+    const { controller } = stage({ lookUp: (host, where) => Promise.reject(new ConfigError(where, `no ${host}`)) });
+    expect(await controller.execute('server 0 address www max 4')).toBe('server: no www\n');
+    expect(await controller.execute('listen www:80')).toBe('');
+    expect(controller.configuration.servers[0]?.max).toBe(0);
+  });
+});

@@ -1,0 +1,130 @@
+/**
+ * What commands tell about the running balancer, read from the tables: counts of finished connections plus what those
+ * that still run have moved.
+ *
+ * @owner main thread.
+ */
+import { PEER_SIZE, ipText } from '../base/endpoint.ts';
+import type { ClientFacts, ConnectionFacts, Facts, ServerFacts } from '../config/command.ts';
+import { ClientPage, readClients } from '../table/clients.ts';
+import { CONNECTIONS_MAX, WORKERS_MAX } from '../table/limits.ts';
+import { inFlightOf } from '../table/shared.ts';
+import type { Tables } from '../table/tables.ts';
+import { trafficDown, trafficUp } from '../table/traffic.ts';
+import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
+
+/** Main's number where a lock asks who takes it. */
+const MAIN = WORKERS_MAX;
+const PAGE = 512;
+
+/* States as the original tells them. */
+const STATE_CONNECTING = 1;
+const STATE_CONNECTED = 2;
+/** Of the connections table: 0 free, 1 connecting, everything else has been connected. */
+const TABLE_CONNECTING = 1;
+
+export interface FactsOptions {
+  readonly tables: Tables;
+  readonly pid: number;
+  /** Monotonic time, ms. */
+  readonly nowMs: () => number;
+  /** Connections that may be in use: lower numbers exist, whether in use or not. */
+  readonly connMax: () => number;
+}
+
+export function tableFacts({ tables, pid, nowMs, connMax }: FactsOptions): Facts {
+  return {
+    pid,
+    servers: () => serverFacts(tables),
+    clients: (withinSeconds) => clientFacts(tables, nowMs() - withinSeconds * 1000),
+    connection: (number) => connectionFacts(tables, number, connMax()),
+    connectionOf: (fd) => connectionOf(tables, fd),
+  };
+}
+
+/** Bytes of running connections: of each server's or client's row, by `rowOf`. */
+function runningBytes(tables: Tables, rowOf: (slot: number) => number): Map<number, { up: number; down: number }> {
+  const { connections, sides } = tables;
+  const sums = new Map<number, { up: number; down: number }>();
+  for (const slot of slotsInUse(tables)) {
+    if (connections.state[slot] === 0) continue;
+    const row = rowOf(slot);
+    if (row === 0) continue;
+    const sum = sums.get(row) ?? { up: 0, down: 0 };
+    sum.up += sides.bytesIn[slot * 2] ?? 0;
+    sum.down += sides.bytesIn[slot * 2 + 1] ?? 0;
+    sums.set(row, sum);
+  }
+  return sums;
+}
+
+/** Slots that some worker owns; all that may be in use. */
+function* slotsInUse({ workers }: Tables): Generator<number> {
+  for (let worker = 0; worker < WORKERS_MAX; worker++) {
+    const end = workers.slotEnd[worker] ?? 0;
+    for (let slot = workers.slotFirst[worker] ?? 0; slot < end; slot++) yield slot;
+  }
+}
+
+function serverFacts(tables: Tables): (index: number) => ServerFacts {
+  const running = runningBytes(tables, (slot) => tables.connections.server[slot] ?? 0);
+  return (index) => {
+    const row = FIRST_SERVER_ROW + index;
+    const { up, down } = running.get(row) ?? { up: 0, down: 0 };
+    return {
+      inFlight: inFlightOf(tables, row),
+      sent: trafficUp(tables, row) + up,
+      received: trafficDown(tables, row) + down,
+    };
+  };
+}
+
+function* clientFacts(tables: Tables, sinceMs: number): Generator<ClientFacts> {
+  const running = runningBytes(tables, (slot) => tables.connections.client[slot] ?? 0);
+  const page = new ClientPage(PAGE);
+  for (let from = 1; from !== 0;) {
+    from = readClients(tables, MAIN, 0, from, page);
+    for (let i = 0; i < page.count; i++) {
+      if ((page.lastMs[i] ?? 0) < sinceMs) continue;
+      const { up, down } = running.get(page.rows[i] ?? 0) ?? { up: 0, down: 0 };
+      yield {
+        address: ipText(page.peers, i * PEER_SIZE),
+        connects: page.connects[i] ?? 0,
+        sent: (page.sent[i] ?? 0) + down,
+        received: (page.received[i] ?? 0) + up,
+      };
+    }
+  }
+}
+
+function connectionFacts({ connections, sides }: Tables, number: number, connMax: number): ConnectionFacts | undefined {
+  if (number < 0 || number >= CONNECTIONS_MAX) return undefined;
+  const state = connections.state[number] ?? 0;
+  if (state === 0) {
+    return number < connMax ? { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 } : undefined;
+  }
+  return {
+    state: state === TABLE_CONNECTING ? STATE_CONNECTING : STATE_CONNECTED,
+    downFd: sides.fd[number * 2] ?? -1,
+    upFd: sides.fd[number * 2 + 1] ?? -1,
+    client: Math.max(0, (connections.client[number] ?? 0) - 1),
+    server: indexOf(connections.server[number] ?? 0),
+  };
+}
+
+/** The server a row stands for, as people number them. */
+function indexOf(row: number): number {
+  if (row >= FIRST_SERVER_ROW) return row - FIRST_SERVER_ROW;
+  if (row === EMERGENCY_ROW) return -1;
+  return row === ABUSE_ROW ? -2 : -3;
+}
+
+function connectionOf(tables: Tables, fd: number): number {
+  if (fd < 0) return -1;
+  for (const slot of slotsInUse(tables)) {
+    if (tables.sides.fd[slot * 2] === fd || tables.sides.fd[slot * 2 + 1] === fd) {
+      if (tables.connections.state[slot] !== 0) return slot;
+    }
+  }
+  return -1;
+}
