@@ -4,6 +4,7 @@
  */
 import { KIND_IPV4, type Endpoint } from '../base/endpoint.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX, SERVERS_MAX } from '../table/limits.ts';
+import { defaultParkedMax, defaultSourceMax } from '../table/room.ts';
 
 /** An address, and how it was written: people are told what they said. */
 export interface WrittenEndpoint {
@@ -180,9 +181,6 @@ export const CLIENTS_LIMIT = CLIENTS_MAX - 1;
 /** Rows 0 (none), emergency and abuse server are not for regular ones. */
 export const SERVERS_LIMIT = SERVERS_MAX - 3;
 
-/** From this many connections on, a source may not take the last eighth of them. */
-const SOURCE_MAX_FROM = 64;
-
 export interface EffectiveLimits {
   readonly connMax: number;
   readonly clientsMax: number;
@@ -193,12 +191,11 @@ export interface EffectiveLimits {
 /** The numbers in force where people leave them to us. */
 export function limitsOf(settings: Settings): EffectiveLimits {
   const connMax = settings.connMax || CONNECTIONS_DEFAULT;
-  const eighth = connMax < SOURCE_MAX_FROM ? 0 : Math.floor(connMax / 8);
   return {
     connMax,
     clientsMax: settings.clientsMax || CLIENTS_DEFAULT,
-    sourceMax: settings.sourceMax === 'auto' ? (eighth === 0 ? 0 : connMax - eighth) : settings.sourceMax,
-    parkedMax: settings.parkedMax === 'auto' ? Math.floor(eighth / 2) : settings.parkedMax,
+    sourceMax: settings.sourceMax === 'auto' ? defaultSourceMax(connMax) : settings.sourceMax,
+    parkedMax: settings.parkedMax === 'auto' ? defaultParkedMax(connMax) : settings.parkedMax,
   };
 }
 

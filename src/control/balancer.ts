@@ -7,10 +7,11 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, limitsOf, type Configuration } from '../config/model.ts';
+import { ConfigError, limitsOf, type Configuration, type Settings } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
-import { SIDES_MAX } from '../table/limits.ts';
+import { CONNECTIONS_MAX, SIDES_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
+import { descriptorsFor, parkedWithin, slotsFor } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { Supervisor } from './supervisor.ts';
@@ -19,6 +20,8 @@ import { Supervisor } from './supervisor.ts';
 export const DESCRIPTOR_RESERVE = 48;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
+/** Slots for each connection asked for, so that `conn_max` can grow; those not used cost next to nothing. */
+const GROWTH = 2;
 /** How long a new configuration waits for a worker's turn to end: in all a few seconds. */
 const PUBLISH_WAIT_MS = 2;
 const PUBLISH_TRIES = 1500;
@@ -56,17 +59,17 @@ export class Balancer {
    * @errors ConfigError for what the person can mend.
    */
   static async start(host: Host, configuration: Configuration, workerScript: URL): Promise<Balancer> {
-    const { settings } = configuration;
-    const { connMax, descriptorMax } = fitToDescriptors(host, limitsOf(settings).connMax, settings.connMax !== 0);
-    const fitted = { ...configuration, settings: { ...settings, connMax } };
+    const { descriptorMax, ...room } = fitToDescriptors(host, configuration.settings);
+    const fitted = { ...configuration, settings: { ...configuration.settings, ...room } };
+    const slots = Math.min(GROWTH * slotsFor(room.connMax, room.parkedMax), CONNECTIONS_MAX);
     const listeners = [openListener(host, fitted)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
     const limits = { descriptorMax };
     try {
       publish(tables, fitted, listeners, limits);
-      const start = { worker: 0, slotFirst: 0, slotCount: connMax, loop: loopOf(fitted) };
+      const start = { worker: 0, slotFirst: 0, slotCount: slots, loop: loopOf(fitted) };
       const supervisor = await Supervisor.start(workerScript, host, tables, start);
-      return new Balancer(host, tables, { configuration: fitted, listeners, limits, slots: connMax }, supervisor);
+      return new Balancer(host, tables, { configuration: fitted, listeners, limits, slots }, supervisor);
     } catch (error) {
       closeListeners(host, listeners);
       throw error;
@@ -91,22 +94,16 @@ export class Balancer {
   async apply(configuration: Configuration): Promise<void> {
     const before = this.running;
     if (configuration === before.configuration) return;
-    const { connMax } = limitsOf(configuration.settings);
-    if (connMax > before.slots) {
-      throw new ConfigError(
-        'conn_max',
-        `this process has room for ${before.slots} connections; start it with more (-x)`,
-      );
-    }
+    const limits = this.limitsFor(configuration, before);
     const isMoved = configuration.listen?.endpoint !== before.configuration.listen?.endpoint;
     const listeners = isMoved ? [openListener(this.host, configuration)] : before.listeners;
     try {
-      await this.publish(configuration, listeners, before);
+      await this.publish(configuration, listeners, limits);
     } catch (error) {
       if (isMoved) closeListeners(this.host, listeners);
       throw error;
     }
-    this.running = { ...before, configuration, listeners };
+    this.running = { ...before, configuration, listeners, limits };
     if (isMoved) await this.retire(before.listeners);
   }
 
@@ -115,9 +112,26 @@ export class Balancer {
     this.supervisor.wake();
   }
 
+  /** Room for more connections, if more are wanted. @errors ConfigError when there is none. */
+  private limitsFor({ settings }: Configuration, { slots, limits }: Running): Limits {
+    const { connMax, parkedMax } = settings;
+    if (connMax === this.configuration.settings.connMax && parkedMax === this.configuration.settings.parkedMax) {
+      return limits;
+    }
+    const room = limitsOf(settings);
+    if (slotsFor(room.connMax, room.parkedMax) > slots) {
+      throw new ConfigError(
+        'conn_max',
+        `there is room for ${slots} connections, parked ones included, until a restart`,
+      );
+    }
+    return { descriptorMax: fitToDescriptors(this.host, { ...settings, ...room }).descriptorMax };
+  }
+
   /** Waits until no worker reads the bank that is to be filled, which takes as long as a turn. */
-  private async publish(next: Configuration, listeners: readonly OpenListener[], before: Running): Promise<void> {
-    for (let waited = 0; !publish(this.tables, next, listeners, before.limits, before.configuration); waited++) {
+  private async publish(next: Configuration, listeners: readonly OpenListener[], limits: Limits): Promise<void> {
+    const { configuration } = this.running;
+    for (let waited = 0; !publish(this.tables, next, listeners, limits, configuration); waited++) {
       if (waited === PUBLISH_TRIES)
         throw new ConfigError('pen', 'the workers are too busy to take a new configuration');
       this.supervisor.wake();
@@ -194,17 +208,26 @@ function openListener(host: Host, { listen, settings }: Configuration): OpenList
   return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
 }
 
-/** Raises the descriptor limit to what the connections need, or says what is missing. */
-function fitToDescriptors(host: Host, connMax: number, isGiven: boolean): { connMax: number; descriptorMax: number } {
-  const needed = connMax * 2 + DESCRIPTOR_RESERVE;
-  const limit = host.raiseDescriptorLimit(needed);
-  const possible = Math.floor((limit - DESCRIPTOR_RESERVE) / 2);
-  if (limit < needed && (isGiven || possible < 1)) {
+/**
+ * Raises the descriptor limit to what the connections need, or says what is missing. Numbers that nobody has said
+ * shrink to what the machine allows: parked connections first.
+ */
+function fitToDescriptors(
+  host: Host,
+  settings: Settings,
+): { connMax: number; parkedMax: number; descriptorMax: number } {
+  const { connMax, parkedMax } = limitsOf(settings);
+  const asked = settings.parkedMax === 'auto' ? 0 : parkedMax;
+  const needed = descriptorsFor(connMax, asked) + DESCRIPTOR_RESERVE;
+  const limit = host.raiseDescriptorLimit(descriptorsFor(connMax, parkedMax) + DESCRIPTOR_RESERVE);
+  const possible = Math.floor((limit - DESCRIPTOR_RESERVE - asked) / 2);
+  if (limit < needed && (settings.connMax !== 0 || possible < 1)) {
     throw new ConfigError(
       'conn_max',
       `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed}), or allow at most ${Math.max(0, possible)} connections (-x)`,
     );
   }
   const descriptorMax = Math.min(limit - DESCRIPTOR_RESERVE, DESCRIPTORS_MAX);
-  return { connMax: Math.min(connMax, possible), descriptorMax };
+  const fitting = Math.min(connMax, possible);
+  return { connMax: fitting, parkedMax: parkedWithin(descriptorMax, fitting, parkedMax), descriptorMax };
 }

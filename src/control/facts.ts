@@ -8,6 +8,13 @@ import { PEER_SIZE, ipText } from '../base/endpoint.ts';
 import type { ClientFacts, ConnectionFacts, Facts, ServerFacts } from '../config/command.ts';
 import { ClientPage, readClients } from '../table/clients.ts';
 import { CONNECTIONS_MAX, WORKERS_MAX } from '../table/limits.ts';
+import {
+  CONNECTION_CONNECTING,
+  CONNECTION_DRAINING,
+  CONNECTION_FREE,
+  CONNECTION_OPEN,
+  CONNECTION_PARKED,
+} from '../table/schema.ts';
 import { inFlightOf } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import { trafficDown, trafficUp } from '../table/traffic.ts';
@@ -20,8 +27,7 @@ const PAGE = 512;
 /* States as the original tells them. */
 const STATE_CONNECTING = 1;
 const STATE_CONNECTED = 2;
-/** Of the connections table: 0 free, 1 connecting, everything else has been connected. */
-const TABLE_CONNECTING = 1;
+const STATE_WAITING = 32;
 
 export interface FactsOptions {
   readonly tables: Tables;
@@ -42,12 +48,13 @@ export function tableFacts({ tables, pid, nowMs, connMax }: FactsOptions): Facts
   };
 }
 
-/** Bytes of running connections: of each server's or client's row, by `rowOf`. */
+/** Bytes of connections that nobody has been credited with yet: of each server's or client's row, by `rowOf`. */
 function runningBytes(tables: Tables, rowOf: (slot: number) => number): Map<number, { up: number; down: number }> {
   const { connections, sides } = tables;
   const sums = new Map<number, { up: number; down: number }>();
   for (const slot of slotsInUse(tables)) {
-    if (connections.state[slot] === 0) continue;
+    const state = connections.state[slot];
+    if (state !== CONNECTION_OPEN && state !== CONNECTION_DRAINING) continue;
     const row = rowOf(slot);
     if (row === 0) continue;
     const sum = sums.get(row) ?? { up: 0, down: 0 };
@@ -99,17 +106,22 @@ function* clientFacts(tables: Tables, sinceMs: number): Generator<ClientFacts> {
 
 function connectionFacts({ connections, sides }: Tables, number: number, connMax: number): ConnectionFacts | undefined {
   if (number < 0 || number >= CONNECTIONS_MAX) return undefined;
-  const state = connections.state[number] ?? 0;
-  if (state === 0) {
+  const state = connections.state[number] ?? CONNECTION_FREE;
+  if (state === CONNECTION_FREE) {
     return number < connMax ? { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 } : undefined;
   }
   return {
-    state: state === TABLE_CONNECTING ? STATE_CONNECTING : STATE_CONNECTED,
+    state: stateOf(state),
     downFd: sides.fd[number * 2] ?? -1,
     upFd: sides.fd[number * 2 + 1] ?? -1,
     client: Math.max(0, (connections.client[number] ?? 0) - 1),
     server: indexOf(connections.server[number] ?? 0),
   };
+}
+
+function stateOf(state: number): number {
+  if (state === CONNECTION_PARKED) return STATE_WAITING;
+  return state === CONNECTION_CONNECTING ? STATE_CONNECTING : STATE_CONNECTED;
 }
 
 /** The server a row stands for, as people number them. */
@@ -123,7 +135,7 @@ function connectionOf(tables: Tables, fd: number): number {
   if (fd < 0) return -1;
   for (const slot of slotsInUse(tables)) {
     if (tables.sides.fd[slot * 2] === fd || tables.sides.fd[slot * 2 + 1] === fd) {
-      if (tables.connections.state[slot] !== 0) return slot;
+      if (tables.connections.state[slot] !== CONNECTION_FREE) return slot;
     }
   }
   return -1;

@@ -34,7 +34,19 @@ for (const loop of LOOPS) {
       pen = await Pen.start({
         loop,
         prefix: namespace.prefix,
-        options: ['-x', '2000', '-O', 'pending_max 2000', '-t', String(TIMEOUT_S), '-b', '30'],
+        options: [
+          '-r',
+          '-x',
+          '2000',
+          '-O',
+          'source_max 0',
+          '-O',
+          'pending_max 2000',
+          '-t',
+          String(TIMEOUT_S),
+          '-b',
+          '30',
+        ],
         servers: servers.map((server) => server.address),
       });
     });

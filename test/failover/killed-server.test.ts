@@ -23,7 +23,7 @@ for (const loop of LOOPS) {
       for (const server of servers) await server.start();
       pen = await Pen.start({
         loop,
-        options: ['-x', '2000', '-b', String(BLACKLIST_S), '-t', String(TIMEOUT_S)],
+        options: ['-r', '-x', '2000', '-O', 'source_max 0', '-b', String(BLACKLIST_S), '-t', String(TIMEOUT_S)],
         servers: servers.map((server) => server.address),
       });
     });

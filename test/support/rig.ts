@@ -39,6 +39,9 @@ export interface RigOptions {
   readonly faultSeed?: number;
 }
 
+/** All peers come from one address: servers are taken in turn, and nobody is too many. */
+const ONE_ADDRESS = ['-r', '-O', 'source_max 0'];
+
 export class Rig {
   readonly loop: LoopName;
   servers: readonly Server[] = [];
@@ -73,7 +76,7 @@ export class Rig {
     const targets = faultSeed === undefined ? this.servers : this.proxies;
     const pen = await Pen.start({
       loop: this.loop,
-      options,
+      options: [...ONE_ADDRESS, ...options],
       servers: [...deadAddresses(deadServers), ...targets.map((target) => target.address)],
       ...(listen === undefined ? {} : { listen }),
       ...(descriptors === undefined ? {} : { descriptors }),
