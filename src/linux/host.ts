@@ -17,6 +17,7 @@ import type { DescriptorLimit, Host, ListenOptions, ListenResult, LoopKindReport
 import { listenHelp } from './host-help.ts';
 import { decodePeer, encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
 import { bindSockets, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET, type Sockets } from './sockets.ts';
+import { openSystemLog } from './system-log.ts';
 import { probeUring } from './uring/probe.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
@@ -127,6 +128,10 @@ export class LinuxHost implements Host {
   exitNow(code: number): never {
     this.libc._exit(code);
     throw new Error('_exit does not return');
+  }
+
+  systemLog(ident: string): (text: string) => boolean {
+    return openSystemLog(this.ffi, ident);
   }
 
   loopKinds(): readonly LoopKindReport[] {

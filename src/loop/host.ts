@@ -91,6 +91,12 @@ export interface Host {
    */
   exitNow(code: number): never;
 
+  /**
+   * Opens the system's log, under `ident`.
+   * @returns a function that logs one line, false when the log did not take it; undefined where there is none.
+   */
+  systemLog(ident: string): ((text: string) => boolean) | undefined;
+
   /** Loops in order of preference, and why some cannot be used. */
   loopKinds(): readonly LoopKindReport[];
 }
