@@ -52,7 +52,8 @@ function roomToAccept(e: EngineState): number {
   const { settings } = e.config;
   const slots = Math.min(settings.connMax[0] - connectionsUsed(e.tables), e.freeSlotCount) - a.reserved;
   const pending = settings.pendingMax[0] - e.connecting - a.reserved;
-  const descriptors = Math.floor((settings.descriptorMax[0] - e.descriptors) / 2) - a.reserved;
+  const descriptors =
+    Math.floor((settings.descriptorMax[0] - e.descriptors - e.loop.pipeDescriptors()) / 2) - a.reserved;
   const room = Math.min(slots, pending, descriptors);
   if (room <= 0 && a.inFlight === 0 && !a.isFull) {
     a.isFull = true;

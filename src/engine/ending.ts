@@ -63,8 +63,8 @@ function close(e: EngineState, slot: number): void {
   const upstream = client + 1;
   e.dropHeld(client);
   e.dropHeld(upstream);
-  e.dropBig(client);
-  e.dropBig(upstream);
+  e.dropBulk(client);
+  e.dropBulk(upstream);
   e.closeSide(client, e.how[slot]);
   e.closeSide(upstream, e.how[slot]);
   leaveServer(e, slot);

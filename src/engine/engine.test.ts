@@ -3,7 +3,7 @@
  * steps together are right, under faults and in any order, is the simulator's business.
  */
 import { describe, expect, test } from 'vitest';
-import { EADDRNOTAVAIL, ECONNREFUSED, ECONNRESET, EMFILE, EPIPE } from '../base/errno.ts';
+import { EADDRNOTAVAIL, ECANCELED, ECONNREFUSED, ECONNRESET, EMFILE, EPIPE } from '../base/errno.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, STOP } from '../loop/loop.ts';
 import { blacklistedUntil, connectionsUsed, inFlightOf, requestStop, STOP_ORDERLY } from '../table/shared.ts';
 import { BIG_SIZE } from './big-buffers.ts';
@@ -163,8 +163,70 @@ describe('relaying', () => {
     stage.turn([OP_SEND, CLIENT, 10]);
     expect(stage.pending(OP_RECV, SERVER)?.offset).toBeUndefined();
     expect(stage.loop.trimmed).toEqual([]);
-    stage.sleep(5100);
+    stage.sleep(1100);
     expect(stage.loop.trimmed).toContain(big);
+  });
+
+  /** Lets the server send so much that its direction earns a pipe, and receives a pipe full. */
+  function fillPipe(stage: Stage): void {
+    stage.loop.pipesLeft = 1;
+    for (const buffer of [SMALL, 2 * SMALL]) {
+      stage.turn([OP_RECV, SERVER, SMALL, buffer]);
+      stage.turn([OP_SEND, CLIENT, SMALL]);
+    }
+    expect(stage.pending(OP_RECV, SERVER)?.pipe).toBe(1);
+    stage.turn([OP_RECV, SERVER, 700_000]);
+  }
+
+  test('bulk data goes through a pipe where there is one, all of it at once, and a short read gives the pipe back', () => {
+    const stage = new Stage();
+    stage.open();
+    fillPipe(stage);
+    expect(stage.pending(OP_SEND, CLIENT)).toMatchObject({ pipe: 1, length: 700_000 });
+    stage.turn([OP_SEND, CLIENT, 700_000]);
+    expect(stage.pending(OP_RECV, SERVER)?.pipe).toBe(1);
+    stage.turn([OP_RECV, SERVER, 10]);
+    expect(stage.pending(OP_SEND, CLIENT)).toMatchObject({ pipe: 1, length: 10 });
+    stage.turn([OP_SEND, CLIENT, 10]);
+    expect(stage.loop.pipesBack).toEqual([1]);
+    expect(stage.pending(OP_RECV, SERVER)?.pipe).toBeUndefined();
+    expect(stage.loop.pipesTrimmed).toBe(0);
+    stage.sleep(1100);
+    expect(stage.loop.pipesTrimmed).toBe(1);
+    expect(stage.loop.released).toEqual([SMALL, 2 * SMALL]);
+  });
+
+  test('a pipe with bytes that nobody takes any more comes back at once', () => {
+    const stage = new Stage();
+    stage.open();
+    fillPipe(stage);
+    stage.turn([OP_SEND, CLIENT, -EPIPE]);
+    expect(stage.loop.pipesBack).toEqual([1]);
+  });
+
+  test('a connection that ends gives its pipe back', () => {
+    const stage = new Stage();
+    stage.open();
+    fillPipe(stage);
+    stage.turn([OP_RECV, CLIENT, -ECONNRESET]);
+    for (const key of stage.loop.cancelled) {
+      const [op, slot] = key.split(':').map(Number);
+      stage.turn([op, slot, -ECANCELED]);
+    }
+    expect(stage.loop.closed.length).toBe(2);
+    expect(stage.loop.pipesBack).toEqual([1]);
+  });
+
+  test('no pipe is opened when descriptors are scarce', () => {
+    const stage = new Stage({ descriptorMax: 60 });
+    stage.open();
+    stage.loop.pipesLeft = 1;
+    for (const buffer of [SMALL, 2 * SMALL]) {
+      stage.turn([OP_RECV, SERVER, SMALL, buffer]);
+      stage.turn([OP_SEND, CLIENT, SMALL]);
+    }
+    expect(stage.pending(OP_RECV, SERVER)?.pipe).toBeUndefined();
+    expect(stage.pending(OP_RECV, SERVER)?.length).toBe(BIG_SIZE);
   });
 
   test('the end of one stream is passed on and the other direction lives', () => {

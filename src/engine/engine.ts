@@ -91,7 +91,13 @@ function fireTimer(e: EngineState, key: number): void {
   if (key < e.slotCount) onConnectionTimer(e, key);
   else if (key === e.timerResumeAccept) resumeAccept(e);
   else if (key === e.timerParking) onParkingTimer(e);
-  else e.big.trimIdle((offset, length) => e.loop.trim(offset, length));
+  else trim(e);
+}
+
+/** Bulk data has gone: gives back the memory and the descriptors it needed. */
+function trim(e: EngineState): void {
+  e.big.trimIdle((offset, length) => e.loop.trim(offset, length));
+  e.loop.trimPipes();
 }
 
 /** Switches to a newly published configuration, and obeys a request to stop. */
@@ -136,8 +142,8 @@ function report(e: EngineState): void {
   setLane(gauges.used, e.worker, e.used);
   setLane(gauges.parked, e.worker, e.parking.count);
   setLane(gauges.pending, e.worker, e.connecting);
-  setLane(gauges.descriptors, e.worker, e.descriptors);
-  setLane(gauges.bigBuffers, e.worker, e.big.lent);
+  setLane(gauges.descriptors, e.worker, e.descriptors + e.loop.pipeDescriptors());
+  setLane(gauges.bigBuffers, e.worker, e.big.lent + e.pipesLent);
   setLane(gauges.smallBuffers, e.worker, e.loop.buffersHeld());
   addTo(counters.turns, e.worker, 1);
 }

@@ -4,7 +4,7 @@ import type { ArenaOffset, SideSlot } from '../base/brand.ts';
 import { ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH } from '../loop/loop.ts';
 import { BIG_SIZE } from './big-buffers.ts';
-import type { EngineState } from './state.ts';
+import { HELD_IN_PIPE, type EngineState } from './state.ts';
 import { PENDING_CONNECT, PENDING_RECV, PENDING_SEND, PENDING_WATCH } from './states.ts';
 
 /**
@@ -22,7 +22,7 @@ export function submitConnect(e: EngineState, side: number, server: number): voi
   e.loop.connect(side as SideSlot, seq, e.fdOf(side), e.config.servers.endpoint, server * ENDPOINT_SIZE);
 }
 
-/** Receives from a side: into its borrowed big buffer, else into a small one that the loop picks. */
+/** Receives from a side: into the pipe or big buffer it has borrowed, else into a small one that the loop picks. */
 export function submitRecv(e: EngineState, side: number): void {
   assert(
     (e.pending[side] & PENDING_RECV) === 0 && e.held[side] === 0,
@@ -32,7 +32,9 @@ export function submitRecv(e: EngineState, side: number): void {
   const seq = e.nextSeq();
   e.recvSeq[side] = seq;
   const big = e.bigBuffer[side];
-  if (big === 0) e.loop.recv(side as SideSlot, seq, e.fdOf(side));
+  const pipe = e.pipe[side];
+  if (pipe !== 0) e.loop.recvPipe(side as SideSlot, seq, e.fdOf(side), pipe);
+  else if (big === 0) e.loop.recv(side as SideSlot, seq, e.fdOf(side));
   else e.loop.recvInto(side as SideSlot, seq, e.fdOf(side), big as ArenaOffset, BIG_SIZE);
 }
 
@@ -40,12 +42,14 @@ export function submitRecv(e: EngineState, side: number): void {
 export function submitSend(e: EngineState, source: number): void {
   const target = source ^ 1;
   const sent = e.sentLength[source];
-  const length = Math.min(e.heldLength[source] - sent, SEND_MAX);
+  const isInPipe = e.held[source] === HELD_IN_PIPE;
+  const length = isInPipe ? e.heldLength[source] : Math.min(e.heldLength[source] - sent, SEND_MAX);
   e.pending[target] |= PENDING_SEND;
   const seq = e.nextSeq();
   e.sendSeq[target] = seq;
   e.sendLength[target] = length;
-  e.loop.send(target as SideSlot, seq, e.fdOf(target), (e.held[source] + sent) as ArenaOffset, length);
+  if (isInPipe) e.loop.sendPipe(target as SideSlot, seq, e.fdOf(target), e.pipe[source], length);
+  else e.loop.send(target as SideSlot, seq, e.fdOf(target), (e.held[source] + sent) as ArenaOffset, length);
   const slot = source >> 1;
   if (e.checkMs[slot] > e.nowMs + CHECK_MS) e.setTimer(slot, e.nowMs + CHECK_MS);
 }

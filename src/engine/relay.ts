@@ -2,7 +2,8 @@
  * The relay: bytes received from a side are sent to the other one; only then is that side read again.
  *
  * This is all the backpressure there is: a direction holds one buffer, so a stalled peer costs its own buffer only.
- * A direction that twice fills a small buffer borrows a big one until a read is short.
+ * A direction that twice fills a small buffer borrows a pipe until a read is short: its bytes then stay in the kernel.
+ * Where there is no pipe it borrows a big buffer.
  */
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset } from '../base/brand.ts';
@@ -11,7 +12,7 @@ import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
 import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
 import { drain, end, joined } from './ending.ts';
 import { cancelPending, CHECK_MS, submitRecv, submitSend } from './operations.ts';
-import type { EngineState } from './state.ts';
+import { HELD_IN_PIPE, type EngineState } from './state.ts';
 import {
   CONNECTING,
   DRAINING,
@@ -35,12 +36,12 @@ export function onRecv(e: EngineState, side: number, seq: number, result: number
   const slot = side >> 1;
   const state = e.state[slot];
   if (state >= DRAINING) {
-    if (result > 0 && buffer !== e.bigBuffer[side]) e.loop.release(buffer as ArenaOffset);
+    if (result > 0 && !e.isBulk(side)) e.loop.release(buffer as ArenaOffset);
     if (state === ENDING) joined(e, slot);
     return;
   }
   if (result > 0) {
-    e.held[side] = buffer;
+    e.held[side] = e.pipe[side] === 0 ? buffer : HELD_IN_PIPE;
     e.heldLength[side] = result;
     e.sentLength[side] = 0;
     e.bytesIn[side] += result;
@@ -48,7 +49,7 @@ export function onRecv(e: EngineState, side: number, seq: number, result: number
     if (state === OPEN) passBytes(e, side);
   } else if (result === 0) {
     e.marks[side] |= MARK_ENDED;
-    e.dropBig(side);
+    e.dropBulk(side);
     if (state === OPEN) passEnd(e, side);
   } else if (result !== -ECANCELED) {
     streamFailed(e, side);
@@ -108,11 +109,10 @@ function passBytes(e: EngineState, source: number): void {
 function passed(e: EngineState, source: number): void {
   const length = e.heldLength[source];
   const isFull = length >= e.loop.smallSize;
-  const isBig = e.bigBuffer[source] !== 0;
   e.dropHeld(source);
-  if (isBig) {
+  if (e.isBulk(source)) {
     if (!isFull) {
-      e.dropBig(source);
+      e.dropBulk(source);
       e.marks[source] &= ~MARK_FULL_READ;
     }
   } else if (!isFull) {
@@ -120,7 +120,7 @@ function passed(e: EngineState, source: number): void {
   } else if ((e.marks[source] & MARK_FULL_READ) === 0) {
     e.marks[source] |= MARK_FULL_READ;
   } else {
-    e.bigBuffer[source] = e.big.take();
+    e.takeBulk(source);
   }
   if ((e.marks[source ^ 1] & MARK_DEAF) === 0) submitRecv(e, source);
 }
@@ -154,7 +154,7 @@ function isFastclose(e: EngineState, source: number): boolean {
 function streamFailed(e: EngineState, side: number): void {
   const slot = side >> 1;
   e.marks[side] |= MARK_DEAF;
-  e.dropBig(side);
+  e.dropBulk(side);
   if (e.state[slot] === CONNECTING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
   else drain(e, side ^ 1, CLOSE_ABORT);
 }
@@ -166,7 +166,7 @@ function streamFailed(e: EngineState, side: number): void {
 function sendFailed(e: EngineState, target: number): void {
   const slot = target >> 1;
   e.dropHeld(target ^ 1);
-  e.dropBig(target ^ 1);
+  e.dropBulk(target ^ 1);
   if (e.state[slot] === DRAINING) return;
   becomeDeaf(e, target);
 }

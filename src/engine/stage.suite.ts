@@ -38,6 +38,7 @@ export interface Submission {
   readonly length?: number;
   /** Of a connect: where to. */
   readonly to?: string;
+  readonly pipe?: number;
 }
 
 export class NotingLoop implements Loop {
@@ -53,6 +54,10 @@ export class NotingLoop implements Loop {
   readonly ended: number[] = [];
   readonly released: number[] = [];
   readonly trimmed: number[] = [];
+  /** Pipes that can still be lent; those that came back; how often idle ones were closed. */
+  pipesLeft = 0;
+  readonly pipesBack: number[] = [];
+  pipesTrimmed = 0;
   unsentBytes = 0;
   progressMark = 0;
   openError = 0;
@@ -77,6 +82,24 @@ export class NotingLoop implements Loop {
   }
   recvInto(slot: SideSlot, seq: number, _fd: Fd, offset: ArenaOffset, length: number): void {
     this.note({ op: OP_RECV, slot, seq, offset, length });
+  }
+  takePipe(): number {
+    return this.pipesLeft > 0 ? this.pipesLeft-- : 0;
+  }
+  givePipe(pipe: number): void {
+    this.pipesBack.push(pipe);
+  }
+  trimPipes(): void {
+    this.pipesTrimmed++;
+  }
+  pipeDescriptors(): number {
+    return 0;
+  }
+  recvPipe(slot: SideSlot, seq: number, _fd: Fd, pipe: number): void {
+    this.note({ op: OP_RECV, slot, seq, pipe });
+  }
+  sendPipe(slot: SideSlot, seq: number, _fd: Fd, pipe: number, length: number): void {
+    this.note({ op: OP_SEND, slot, seq, pipe, length });
   }
   send(slot: SideSlot, seq: number, _fd: Fd, offset: ArenaOffset, length: number): void {
     this.note({ op: OP_SEND, slot, seq, offset, length });

@@ -35,8 +35,12 @@ export const NO_MARK = -1;
 
 /** Timer keys beyond the connections. */
 const TIMERS_EXTRA = 3;
-/** Pages of big buffers are given back this long after one came back. */
-const TRIM_MS = 5000;
+/** Pages of big buffers are given back, and pipes closed, this long after one came back. */
+const TRIM_MS = 1000;
+/** In `held`: the bytes are in the direction's pipe. No buffer of the arena begins there. */
+export const HELD_IN_PIPE = 1;
+/** Descriptors that must be left for connections when a pipe is opened. */
+const PIPE_SPARE = 64;
 
 export class EngineState {
   readonly loop: Loop;
@@ -96,7 +100,8 @@ export class EngineState {
   /** How much of `held` has been sent, and the length of the send in flight. */
   readonly sentLength: Uint32Array;
   readonly sendLength: Uint32Array;
-  /** Big buffer that this direction has borrowed; 0 none. */
+  /** What this direction has borrowed while it moves bulk data: a pipe, or else a big buffer; 0 none. */
+  readonly pipe: Uint16Array;
   readonly bigBuffer: Uint32Array;
   /** Last value of Loop.progress (or NO_MARK), and the seq of the send in flight at that time. */
   readonly progressMark: Float64Array;
@@ -109,6 +114,7 @@ export class EngineState {
   used = 0;
   connecting = 0;
   descriptors = 0;
+  pipesLent = 0;
   /** Accepting may be possible again: room was made, or the configuration changed. */
   acceptDirty = true;
   /** STOP_* once the worker was asked to stop. */
@@ -165,6 +171,7 @@ export class EngineState {
     this.heldLength = new Uint32Array(sides);
     this.sentLength = new Uint32Array(sides);
     this.sendLength = new Uint32Array(sides);
+    this.pipe = new Uint16Array(sides);
     this.bigBuffer = new Uint32Array(sides);
     this.progressMark = new Float64Array(sides);
     this.progressSeq = new Uint32Array(sides);
@@ -179,7 +186,7 @@ export class EngineState {
     return this.slotCount;
   }
 
-  /** Timer key for giving idle big buffers' pages back. */
+  /** Timer key for giving back what bulk data no longer needs. */
   get timerTrim(): number {
     return this.slotCount + 1;
   }
@@ -245,20 +252,43 @@ export class EngineState {
     this.loop.close(fd as Fd, how);
   }
 
-  /** Gives back what is held of the bytes received from `side`. */
+  /** Gives back what is held of the bytes received from `side`, sent or not. */
   dropHeld(side: number): void {
     const held = this.held[side];
     if (held === 0) return;
     this.held[side] = 0;
-    if (this.bigBuffer[side] !== held) this.loop.release(held as ArenaOffset);
+    // A pipe with something left in it cannot be received into again.
+    if (held === HELD_IN_PIPE) {
+      if (this.sentLength[side] < this.heldLength[side]) this.dropBulk(side);
+    } else if (this.bigBuffer[side] !== held) {
+      this.loop.release(held as ArenaOffset);
+    }
   }
 
-  /** Gives back the big buffer of the direction that begins at `side`. */
-  dropBig(side: number): void {
-    const big = this.bigBuffer[side];
-    if (big === 0) return;
+  /** Whether the direction that begins at `side` has a pipe or a big buffer. */
+  isBulk(side: number): boolean {
+    return this.pipe[side] !== 0 || this.bigBuffer[side] !== 0;
+  }
+
+  /** Lends the direction that begins at `side` a pipe, else a big buffer, if there is one. */
+  takeBulk(side: number): void {
+    const spare = this.config.settings.descriptorMax[0] - this.descriptors - this.loop.pipeDescriptors();
+    this.pipe[side] = spare >= PIPE_SPARE ? this.loop.takePipe() : 0;
+    if (this.pipe[side] !== 0) this.pipesLent++;
+    else this.bigBuffer[side] = this.big.take();
+  }
+
+  /** Gives back the pipe or big buffer of the direction that begins at `side`, if it has one. */
+  dropBulk(side: number): void {
+    if (!this.isBulk(side)) return;
+    if (this.pipe[side] !== 0) {
+      this.loop.givePipe(this.pipe[side]);
+      this.pipesLent--;
+    } else {
+      this.big.give(this.bigBuffer[side] as ArenaOffset);
+    }
+    this.pipe[side] = 0;
     this.bigBuffer[side] = 0;
-    this.big.give(big as ArenaOffset);
     if (!this.wheel.isSet(this.timerTrim)) this.wheel.set(this.timerTrim, this.nowMs + TRIM_MS);
   }
 }

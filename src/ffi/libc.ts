@@ -37,6 +37,10 @@ export interface Libc {
   eventfd(initial: number, flags: number): number;
   read(fd: number, address: number, length: number): number;
   write(fd: number, address: number, length: number): number;
+  /** Two descriptors to `address` (i32 each): the reading end, the writing end. */
+  pipe2(address: number, flags: number): number;
+  /** Moves bytes between a pipe and a socket; the offsets must be 0. Raises SIGPIPE as write does, which Node ignores. */
+  splice(from: number, fromOffset: number, to: number, toOffset: number, length: number, flags: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, eventAddress: number): number;
@@ -124,6 +128,8 @@ function bindRest(bind: Bind, check: Check): Omit<Libc, SocketName> {
   const eventfd = bind('eventfd', [INT, INT]);
   const read = bind('read', [INT, WORD, SIZE], WORD);
   const write = bind('write', [INT, WORD, SIZE], WORD);
+  const pipe2 = bind('pipe2', [WORD, INT]);
+  const splice = bind('splice', [INT, WORD, INT, WORD, SIZE, 'uint'], WORD);
   const fcntl = bind('fcntl', [INT, INT, WORD]);
   const epollCreate1 = bind('epoll_create1', [INT]);
   const epollCtl = bind('epoll_ctl', [INT, INT, INT, WORD]);
@@ -141,6 +147,9 @@ function bindRest(bind: Bind, check: Check): Omit<Libc, SocketName> {
     eventfd: (initial, flags) => check(eventfd(initial, flags)),
     read: (fd, address, length) => check(read(fd, address, length)),
     write: (fd, address, length) => check(write(fd, address, length)),
+    pipe2: (address, flags) => check(pipe2(address, flags)),
+    splice: (from, fromOffset, to, toOffset, length, flags) =>
+      check(splice(from, fromOffset, to, toOffset, length, flags)),
     fcntl: (fd, command, argument) => check(fcntl(fd, command, argument)),
     epoll_create1: (flags) => check(epollCreate1(flags)),
     epoll_ctl: (epoll, operation, fd, eventAddress) => check(epollCtl(epoll, operation, fd, eventAddress)),

@@ -12,6 +12,10 @@ export const PARKED_WATCH = 8;
 /** The parked receive waits for a small buffer, not for bytes. */
 export const PARKED_STARVED = 16;
 
+/** The parked receive goes into a pipe, the parked send comes out of one; its number stands in place of the offset. */
+export const PARKED_RECV_PIPE = 32;
+export const PARKED_SEND_PIPE = 64;
+
 /** Bytes or the end may be there: worth a recv. */
 export const HINT_READABLE = 1;
 /** The end (FIN or RST) has been reported: a short read no longer means that nothing follows. */

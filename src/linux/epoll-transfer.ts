@@ -13,7 +13,17 @@ import type { Outbox } from './epoll-batch.ts';
 import { SMALL_SIZE } from './arena-layout.ts';
 import type { SmallBuffers } from './epoll-buffers.ts';
 import type { EpollSet } from './epoll-set.ts';
-import { HINT_ENDING, HINT_READABLE, PARKED_RECV, PARKED_SEND, PARKED_STARVED, type Sides } from './epoll-sides.ts';
+import {
+  HINT_ENDING,
+  HINT_READABLE,
+  PARKED_RECV,
+  PARKED_RECV_PIPE,
+  PARKED_SEND,
+  PARKED_SEND_PIPE,
+  PARKED_STARVED,
+  type Sides,
+} from './epoll-sides.ts';
+import type { Pipes } from './pipes.ts';
 import { MSG_NOSIGNAL } from './sockets.ts';
 
 /** Plain numbers, read by tests and benchmarks. */
@@ -36,6 +46,7 @@ export interface TransferParts {
   readonly sides: Sides;
   readonly set: EpollSet;
   readonly buffers: SmallBuffers;
+  readonly pipes: Pipes;
   readonly outbox: Outbox;
 }
 
@@ -47,6 +58,7 @@ export class Transfers {
   private readonly sides: Sides;
   private readonly set: EpollSet;
   private readonly buffers: SmallBuffers;
+  private readonly pipes: Pipes;
   private readonly outbox: Outbox;
 
   constructor(parts: TransferParts) {
@@ -55,17 +67,26 @@ export class Transfers {
     this.sides = parts.sides;
     this.set = parts.set;
     this.buffers = parts.buffers;
+    this.pipes = parts.pipes;
     this.outbox = parts.outbox;
   }
 
   /** @param length 0 for a small buffer of the loop's choice. */
   submitRecv(side: number, seq: number, fd: number, offset: number, length: number): void {
+    this.park(side, seq, fd, offset, length, PARKED_RECV);
+  }
+
+  recvPipe(side: number, seq: number, fd: number, pipe: number): void {
+    this.park(side, seq, fd, pipe, 1, PARKED_RECV | PARKED_RECV_PIPE);
+  }
+
+  private park(side: number, seq: number, fd: number, offset: number, length: number, bits: number): void {
     const { sides } = this;
     assert((sides.parked[side] & PARKED_RECV) === 0, 'one receive at a time per side');
     sides.recvSeq[side] = seq;
     sides.recvOffset[side] = offset;
     sides.recvLength[side] = length;
-    sides.parked[side] |= PARKED_RECV;
+    sides.parked[side] |= bits;
     if (sides.fd[side] !== fd) {
       // A fresh registration reports what is already there, so nothing is tried now.
       const added = this.set.addSide(side, fd);
@@ -90,14 +111,14 @@ export class Transfers {
         return;
       }
     }
-    let result: number;
-    do {
-      result = this.libc.recv(fd, this.base + offset, length, 0);
-    } while (result === -EINTR);
+    const isPipe = (sides.parked[side] & PARKED_RECV_PIPE) !== 0;
+    const result = isPipe ? this.pipes.fill(offset, fd) : this.recv(fd, offset, length);
     counters.recvs++;
     if (result > 0) {
-      if (result < length && (sides.hints[side] & HINT_ENDING) === 0) sides.hints[side] &= ~HINT_READABLE;
-      this.completeRecv(side, result, offset);
+      // A pipe may be full of small pieces long before it is full of bytes: its short reads say nothing.
+      const isDrained = !isPipe && result < length && (sides.hints[side] & HINT_ENDING) === 0;
+      if (isDrained) sides.hints[side] &= ~HINT_READABLE;
+      this.completeRecv(side, result, isPipe ? 0 : offset);
       return;
     }
     if (isSmall) this.buffers.give(offset);
@@ -108,6 +129,14 @@ export class Transfers {
     }
     if (result < 0) sides.error[side] = -result;
     this.completeRecv(side, -sides.error[side], 0);
+  }
+
+  private recv(fd: number, offset: number, length: number): number {
+    let result: number;
+    do {
+      result = this.libc.recv(fd, this.base + offset, length, 0);
+    } while (result === -EINTR);
+    return result;
   }
 
   /** Serves receives that waited for a small buffer, in the order in which they began to wait. */
@@ -141,9 +170,36 @@ export class Transfers {
     this.advance(side, isWaiting && added < 0 ? added : result);
   }
 
+  sendPipe(side: number, seq: number, fd: number, pipe: number, length: number): void {
+    const { sides } = this;
+    assert((sides.parked[side] & PARKED_SEND) === 0, 'one send at a time per side');
+    sides.sendSeq[side] = seq;
+    sides.sendOffset[side] = pipe;
+    sides.sendLength[side] = length;
+    sides.sendDone[side] = 0;
+    const added = this.set.addSide(side, fd);
+    if (added < 0) this.completeSend(side, added);
+    else this.pour(side, fd);
+  }
+
+  /** Sends what the socket takes out of a pipe. */
+  private pour(side: number, fd: number): void {
+    const { sides, pipes } = this;
+    const pipe = sides.sendOffset[side];
+    this.counters.sends++;
+    const result = pipes.drain(pipe, fd);
+    sides.sendDone[side] = sides.sendLength[side] - pipes.contentOf(pipe);
+    this.advance(side, result);
+    if ((sides.parked[side] & PARKED_SEND) !== 0) sides.parked[side] |= PARKED_SEND_PIPE;
+  }
+
   /** Tries the rest of the parked send once. */
   resumeSend(side: number, fd: number): void {
     const { sides } = this;
+    if ((sides.parked[side] & PARKED_SEND_PIPE) !== 0) {
+      this.pour(side, fd);
+      return;
+    }
     const done = sides.sendDone[side];
     this.advance(side, this.send(fd, sides.sendOffset[side] + done, sides.sendLength[side] - done));
   }
@@ -177,13 +233,13 @@ export class Transfers {
   }
 
   private completeSend(side: number, result: number): void {
-    this.sides.parked[side] &= ~PARKED_SEND;
+    this.sides.parked[side] &= ~(PARKED_SEND | PARKED_SEND_PIPE);
     this.outbox.push(OP_SEND, side, this.sides.sendSeq[side], result, 0, 0);
   }
 
   private completeRecv(side: number, result: number, offset: number): void {
     const { sides } = this;
-    sides.parked[side] &= ~(PARKED_RECV | PARKED_STARVED);
+    sides.parked[side] &= ~(PARKED_RECV | PARKED_STARVED | PARKED_RECV_PIPE);
     this.outbox.push(OP_RECV, side, sides.recvSeq[side], result, 0, offset);
   }
 }

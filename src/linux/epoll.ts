@@ -42,12 +42,15 @@ import {
   HINT_READABLE,
   PARKED_CONNECT,
   PARKED_RECV,
+  PARKED_RECV_PIPE,
   PARKED_SEND,
+  PARKED_SEND_PIPE,
   PARKED_STARVED,
   PARKED_WATCH,
   Sides,
 } from './epoll-sides.ts';
 import { abortError, type TransferCounters, Transfers } from './epoll-transfer.ts';
+import { Pipes } from './pipes.ts';
 import { bindSockets, type Sockets } from './sockets.ts';
 
 /** Turns in a row that deliver only what submissions completed at once, before the kernel is asked again. */
@@ -85,6 +88,7 @@ export class EpollLoop implements Loop {
   private readonly listeners: Listeners;
   private readonly connector: Connector;
   private readonly buffers: SmallBuffers;
+  private readonly pipes: Pipes;
   private readonly transfers: Transfers;
   private readonly outbox = new Outbox();
   private turnsWithoutPoll = 0;
@@ -105,8 +109,9 @@ export class EpollLoop implements Loop {
     this.listeners = new Listeners(options.listenersMax, this.sockets, this.set);
     this.peers = this.listeners.peers;
     this.connector = new Connector(ffi, this.sockets, this.sides, this.set, this.outbox);
-    const { sides, set, buffers, outbox } = this;
-    this.transfers = new Transfers({ libc: ffi.libc, base: this.memory.base, sides, set, buffers, outbox });
+    this.pipes = new Pipes(ffi);
+    const { sides, set, buffers, pipes, outbox } = this;
+    this.transfers = new Transfers({ libc: ffi.libc, base: this.memory.base, sides, set, buffers, pipes, outbox });
     this.counters = { turns: 0, waits: 0, events: 0, stale: 0, transfer: this.transfers.counters };
     this.wakeFd = options.wakeFd;
     if (this.wakeFd >= 0) assert(this.set.addWake(this.wakeFd) === 0, 'the wake-up is a descriptor one can wait for');
@@ -132,6 +137,30 @@ export class EpollLoop implements Loop {
   recvInto(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void {
     assert(length > 0, 'a receive names at least one byte');
     this.transfers.submitRecv(side, seq, fd, offset, length);
+  }
+
+  takePipe(): number {
+    return this.pipes.take();
+  }
+
+  givePipe(pipe: number): void {
+    this.pipes.give(pipe);
+  }
+
+  trimPipes(): void {
+    this.pipes.trim();
+  }
+
+  pipeDescriptors(): number {
+    return this.pipes.descriptors();
+  }
+
+  recvPipe(side: SideSlot, seq: number, fd: Fd, pipe: number): void {
+    this.transfers.recvPipe(side, seq, fd, pipe);
+  }
+
+  sendPipe(side: SideSlot, seq: number, fd: Fd, pipe: number, length: number): void {
+    this.transfers.sendPipe(side, seq, fd, pipe, length);
   }
 
   send(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void {
@@ -199,6 +228,7 @@ export class EpollLoop implements Loop {
   destroy(): void {
     this.set.destroy();
     this.connector.destroy();
+    this.pipes.destroy();
     this.sockets.destroy();
     this.ffi.unmap(this.memory);
   }
@@ -278,7 +308,8 @@ export class EpollLoop implements Loop {
     const bit = op === OP_RECV ? PARKED_RECV : op === OP_SEND ? PARKED_SEND : PARKED_WATCH;
     const awaited = op === OP_RECV ? sides.recvSeq : op === OP_SEND ? sides.sendSeq : sides.watchSeq;
     if ((sides.parked[slot] & bit) === 0 || awaited[slot] !== seq) return false;
-    sides.parked[slot] &= op === OP_RECV ? ~(PARKED_RECV | PARKED_STARVED) : ~bit;
+    sides.parked[slot] &=
+      op === OP_RECV ? ~(PARKED_RECV | PARKED_STARVED | PARKED_RECV_PIPE) : ~(bit | PARKED_SEND_PIPE);
     return true;
   }
 }

@@ -42,6 +42,7 @@ import {
 import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
 import { buildParts, destroyParts, type Parts } from './uring/parts.ts';
 import type { UringCounters, UringOptions } from './uring/parts.ts';
+import { Plumber } from './uring/plumber.ts';
 import type { ProvidedBuffers } from './uring/provided-buffers.ts';
 import { Reaper } from './uring/reaper.ts';
 import type { Ring } from './uring/ring.ts';
@@ -81,6 +82,7 @@ export class UringLoop implements Loop {
   private readonly listeners: Listeners;
   private readonly starved: StarvedList;
   private readonly connector: Connector;
+  private readonly plumber: Plumber;
   private readonly reaper: Reaper;
   /** Starved receives are left although there are buffers: come back without sleeping. */
   private isHungry = false;
@@ -104,7 +106,8 @@ export class UringLoop implements Loop {
     this.listeners = parts.listeners;
     this.starved = parts.starved;
     this.connector = new Connector(parts);
-    this.reaper = new Reaper(parts);
+    this.plumber = new Plumber(parts);
+    this.reaper = new Reaper(parts, this.plumber);
   }
 
   // Submissions.
@@ -130,6 +133,14 @@ export class UringLoop implements Loop {
     this.words[at + SIDE_RECV_OFFSET] = offset;
     this.words[at + SIDE_RECV_LENGTH] = length;
     this.submitter.recvInto(side, seq, fd, (this.words[at + SIDE_FLAGS] & DRAINED) !== 0, offset, length);
+  }
+
+  recvPipe(side: SideSlot, seq: number, fd: Fd, pipe: number): void {
+    this.plumber.recv(side, seq, fd, pipe);
+  }
+
+  sendPipe(side: SideSlot, seq: number, fd: Fd, pipe: number, length: number): void {
+    this.plumber.send(side, seq, fd, pipe, length);
   }
 
   send(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void {
@@ -176,6 +187,22 @@ export class UringLoop implements Loop {
 
   release(buffer: ArenaOffset): void {
     this.buffers.release(buffer);
+  }
+
+  takePipe(): number {
+    return this.parts.pipes.take();
+  }
+
+  givePipe(pipe: number): void {
+    this.parts.pipes.give(pipe);
+  }
+
+  trimPipes(): void {
+    this.parts.pipes.trim();
+  }
+
+  pipeDescriptors(): number {
+    return this.parts.pipes.descriptors();
   }
 
   openStream(kind: number, options: StreamOptions): number {

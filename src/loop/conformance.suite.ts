@@ -11,6 +11,7 @@ import { connectCases } from './conformance/connect.suite.ts';
 import { crowdCases } from './conformance/crowd.suite.ts';
 import { endingCases } from './conformance/ending.suite.ts';
 import type { Net } from './conformance/net.ts';
+import { pipeCases } from './conformance/pipe.suite.ts';
 import { receiveCases } from './conformance/receive.suite.ts';
 import { type Case, equal, play, Stage } from './conformance/script.suite.ts';
 import { sendCases } from './conformance/send.suite.ts';
@@ -23,6 +24,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   connect: connectCases,
   receive: receiveCases,
   send: sendCases,
+  pipe: pipeCases,
   ending: endingCases,
   watch: watchCases,
   cancel: cancelCases,

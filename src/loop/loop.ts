@@ -110,6 +110,27 @@ export interface Loop {
   /** Receives into the engine's own memory. Completes with what is there, without waiting for `length` bytes. */
   recvInto(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void;
 
+  /**
+   * Lends a pipe: memory of the kernel's through which bulk data goes from one socket to another without being copied.
+   * @returns > 0; 0 when none is to be had: this loop has none, all are lent, or the system has no more.
+   */
+  takePipe(): number;
+
+  /** Takes a pipe back, with whatever is left in it. Nothing may be in flight on it. */
+  givePipe(pipe: number): void;
+
+  /** Closes the pipes that are not lent. */
+  trimPipes(): void;
+
+  /** Descriptors that pipes have open, lent or not. */
+  pipeDescriptors(): number;
+
+  /** An OP_RECV into an empty pipe: > 0 bytes are in the pipe, 0 end of stream, -errno. */
+  recvPipe(side: SideSlot, seq: number, fd: Fd, pipe: number): void;
+
+  /** An OP_SEND of the `length` bytes that are in the pipe, which is empty when all of them are sent. */
+  sendPipe(side: SideSlot, seq: number, fd: Fd, pipe: number, length: number): void;
+
   /** Sends all of it: completes with `length`, or with -errno when the connection failed. Never raises SIGPIPE. */
   send(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void;
 

@@ -25,6 +25,7 @@ export function engineFactory(module: EngineModule): DrivenFactory {
       if (state.freeSlotCount !== settings.slotCount)
         violate('leak', `${settings.slotCount - state.freeSlotCount} slots at the end`);
       if (state.big.lent !== 0) violate('leak', `${state.big.lent} big buffers at the end`);
+      if (state.pipesLent !== 0) violate('leak', `${state.pipesLent} pipes at the end`);
       // Two timers are not a connection's: the end of an accept pause, and the trim of idle buffers.
       if (state.wheel.count > 2) violate('leak', `${state.wheel.count} timers at the end`);
     };

@@ -17,7 +17,9 @@ import type { EventSink, SimClock } from './clock.ts';
 import { Descriptors } from './descriptors.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SimNet } from './net.ts';
-import { ACTIVE, FINISHED, IDLE, OP_NAMES, Operation, type Descriptor } from './operations.ts';
+import type { LoopObserver, SimLoopOptions } from './loop-options.ts';
+import { ACTIVE, FINISHED, IDLE, inFlightText, OP_NAMES, Operation, type Descriptor } from './operations.ts';
+import { SimPipes } from './pipes.ts';
 import { SOCK_CONNECTING, SOCK_NEW, type ListenerOwner, type SimListener, type Sock, type SockOwner } from './sock.ts';
 import { violate } from './violation.ts';
 
@@ -39,27 +41,10 @@ const F_ACCEPT_SHORT = faultIndex('loop.accept-short');
 const F_EMFILE_ACCEPT = faultIndex('loop.emfile-accept');
 const F_EMFILE_OPEN = faultIndex('loop.emfile-open');
 
-/** Told of what the process under test does to its sockets: for oracles that count for themselves. */
-export interface LoopObserver {
-  accepted(sock: Sock): void;
-  connecting(side: number, sock: Sock, key: number): void;
-  closing(sock: Sock, how: number): void;
-}
-
 /** Accepted clients whose addresses are remembered at once. */
 const PEER_ROWS = 4096;
 /** Operations per slot: one for each op code. */
 const OPS = 6;
-
-export interface SimLoopOptions {
-  readonly sidesMax: number;
-  readonly listenersMax: number;
-  readonly smallSize: number;
-  readonly smallCount: number;
-  readonly bigLength: number;
-  /** Descriptors the process may have open. */
-  readonly descriptorLimit: number;
-}
 
 export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwner {
   readonly kind = 'sim';
@@ -69,6 +54,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   readonly bigLength: number;
   readonly peers = new Uint8Array(PEER_ROWS * PEER_SIZE);
   readonly memory: SimArena;
+  readonly pipes: SimPipes;
   readonly descriptors: Descriptors;
   /** Called before each turn: for the oracles. */
   beforeTurn: () => void = () => undefined;
@@ -95,6 +81,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     this.faults = faults;
     this.sink = clock.register(this);
     this.memory = new SimArena(options.smallSize, options.smallCount, options.bigLength);
+    this.pipes = new SimPipes(options.pipeCount);
     this.arena = this.memory.bytes;
     this.smallSize = options.smallSize;
     this.bigOffset = this.memory.bigOffset as ArenaOffset;
@@ -164,6 +151,20 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     this.streamOf(operation);
     this.fly(operation, offset, length);
     this.schedule(operation);
+  }
+
+  takePipe = (): number => this.pipes.take();
+  givePipe = (pipe: number): void => this.pipes.give(pipe);
+  trimPipes = (): void => undefined;
+  /** None: descriptors are what connections are counted by here. */
+  pipeDescriptors = (): number => 0;
+
+  recvPipe(side: SideSlot, seq: number, fd: Fd, pipe: number): void {
+    this.submitPipe(this.submit(OP_RECV, side, seq, fd), pipe, 0);
+  }
+
+  sendPipe(side: SideSlot, seq: number, fd: Fd, pipe: number, length: number): void {
+    this.submitPipe(this.submit(OP_SEND, side, seq, fd), pipe, length);
   }
 
   watch(side: SideSlot, seq: number, fd: Fd): void {
@@ -363,8 +364,15 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
       this.finish(operation, result, 0);
       return;
     }
-    let count = Math.min(readable, isInto ? operation.length : this.smallSize);
+    const { pipe } = operation;
+    const room = pipe !== 0 ? this.pipes.bytesOf(pipe).length : isInto ? operation.length : this.smallSize;
+    let count = Math.min(readable, room);
     if (count > 1 && this.faults.fires(F_PARTIAL_RECV)) count = 1 + this.prng.skewed(count);
+    if (pipe !== 0) {
+      operation.length = this.net.recv(sock, this.pipes.bytesOf(pipe), 0, count);
+      this.finish(operation, operation.length, 0);
+      return;
+    }
     let offset = operation.flying;
     if (!isInto) {
       offset = this.faults.fires(F_NO_BUFFER) ? 0 : this.memory.take();
@@ -380,7 +388,8 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   private attemptSend(operation: Operation, sock: Sock): void {
     let count = operation.length - operation.done;
     if (count > 1 && this.faults.fires(F_PARTIAL_SEND)) count = 1 + this.prng.skewed(count);
-    const result = this.net.send(sock, this.arena, operation.offset + operation.done, count);
+    const source = operation.pipe === 0 ? this.arena : this.pipes.bytesOf(operation.pipe);
+    const result = this.net.send(sock, source, operation.offset + operation.done, count);
     if (result === -EAGAIN) return;
     if (result < 0) {
       this.finish(operation, result, 0);
@@ -420,6 +429,10 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
       this.memory.land(operation.flying);
       operation.flying = 0;
     }
+    if (operation.pipe !== 0) {
+      this.pipes.land(operation.pipe, operation.op === OP_RECV ? operation.length : operation.length - operation.done);
+      operation.pipe = 0;
+    }
     this.batcher.add(operation, operation.op, operation.slot, operation.seq, result, 0, result > 0 ? buffer : 0);
   }
 
@@ -457,6 +470,15 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     operation.flying = offset;
   }
 
+  private submitPipe(operation: Operation, pipe: number, length: number): void {
+    this.streamOf(operation);
+    this.pipes.fly(pipe, length);
+    operation.pipe = pipe;
+    operation.offset = 0;
+    operation.length = length;
+    this.schedule(operation);
+  }
+
   private streamOf(operation: Operation): Sock {
     const sock = operation.descriptor?.sock ?? null;
     return sock ?? violate('contract.stream', `descriptor ${operation.descriptor?.fd} is not a stream`);
@@ -471,11 +493,4 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   private checkInTurn(what: string): void {
     if (!this.isInTurn) violate('contract.turn', `${what} outside a turn`);
   }
-}
-
-function inFlightText(descriptor: Descriptor): string {
-  return descriptor.operations
-    .filter((operation) => operation !== null)
-    .map((operation) => OP_NAMES[operation.op])
-    .join(', ');
 }

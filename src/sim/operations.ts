@@ -31,6 +31,8 @@ export class Operation {
   isCancelled = false;
   /** Memory that it has in flight, 0 none. */
   flying = 0;
+  /** Pipe that it fills or empties, 0 none. */
+  pipe = 0;
 
   constructor(index: number, op: number, slot: number) {
     this.index = index;
@@ -61,4 +63,12 @@ export interface Completion {
   buffer: number;
   /** Rises, so that the completions of one (op, slot) keep their order. */
   order: number;
+}
+
+/** What is in flight on a descriptor, for people. */
+export function inFlightText(descriptor: Descriptor): string {
+  return descriptor.operations
+    .filter((operation) => operation !== null)
+    .map((operation) => OP_NAMES[operation.op])
+    .join(', ');
 }

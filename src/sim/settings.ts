@@ -27,6 +27,8 @@ export interface SeedSettings {
   smallSize: number;
   smallCount: number;
   bigLength: number;
+  /** Pipes for bulk data; without one it takes big memory. */
+  pipeCount: number;
   descriptorMax: number;
   /** What the process really gets until it is healed; less than it was told in some seeds. */
   descriptorLimit: number;
@@ -93,6 +95,7 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     // Tight: fewer buffers than directions, but never so few that a held one waits for a free one.
     smallCount: isTight ? connMax * 2 + prng.between(1, 4) : slotCount * 4,
     bigLength: prng.between(0, 4) << 20,
+    pipeCount: prng.between(0, 3),
     descriptorMax,
     descriptorLimit: prng.chance(1, 4) ? prng.between(8, 24) : descriptorMax + 20,
     latencyHighUs: prng.chance(1, 2) ? prng.between(1, 100) : prng.skewed(20_000) + 1,

@@ -273,7 +273,7 @@ export const gauges = table('gauges', 1, {
   pending: owned(lanes(WORKERS_MAX)),
   /** Descriptors open. */
   descriptors: owned(lanes(WORKERS_MAX)),
-  /** Big and small buffers in use. */
+  /** Pipes and big buffers, and small buffers in use. */
   bigBuffers: owned(lanes(WORKERS_MAX)),
   smallBuffers: owned(lanes(WORKERS_MAX)),
 });

@@ -65,6 +65,7 @@ export class SimNetDriver implements Net {
     this.loop = new SimLoop(this.clock, this.net, this.prng, this.faults, {
       ...options,
       smallSize: 16_384,
+      pipeCount: 3,
       descriptorLimit: DESCRIPTORS_MAX,
     });
     return this.loop;

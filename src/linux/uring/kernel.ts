@@ -63,5 +63,6 @@ export const SQE_WORDS = 16;
 export const CQE_WORDS = 4;
 
 export const POLLIN = 0x01;
+export const POLLOUT = 0x04;
 export const POLLERR = 0x08;
 export const POLLHUP = 0x10;

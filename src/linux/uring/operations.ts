@@ -32,6 +32,10 @@ export const QUEUED = 1 << 17;
 /** The last receive emptied the socket: the next one had better wait for readiness first. */
 export const DRAINED = 1 << 18;
 
+/** The receive or send in flight is one into or out of a pipe, whose number stands in place of the offset. */
+export const RECV_PIPE = 1 << 19;
+export const SEND_PIPE = 1 << 20;
+
 const OPERATIONS_ALL = (1 << OP_CONNECT) | (1 << OP_RECV) | (1 << OP_SEND) | (1 << OP_WATCH);
 
 export class Sides {

@@ -7,6 +7,7 @@ import type { LoopOptions } from '../../loop/loop.ts';
 import { SMALL_FIRST, SMALL_SIZE } from '../arena-layout.ts';
 import { SOCKADDR_SIZE } from '../sockaddr.ts';
 import { bindSockets, type Sockets } from '../sockets.ts';
+import { Pipes } from '../pipes.ts';
 import { Batch, LocalCompletions } from './batch.ts';
 import { FdErrors, Listeners, Sides, StarvedList } from './operations.ts';
 import { ProvidedBuffers } from './provided-buffers.ts';
@@ -48,6 +49,7 @@ export interface Parts {
   readonly ring: Ring;
   readonly submitter: Submitter;
   readonly buffers: ProvidedBuffers;
+  readonly pipes: Pipes;
   readonly batch: Batch;
   readonly local: LocalCompletions;
   readonly peers: Uint8Array;
@@ -91,6 +93,7 @@ export function buildParts(ffi: Ffi, options: LoopOptions, tuning: UringOptions)
     ring,
     submitter: new Submitter(ring, memory.base),
     buffers: new ProvidedBuffers(ffi, ring, memory.base, SMALL_FIRST, SMALL_SIZE, smallCount, published),
+    pipes: new Pipes(ffi),
     batch: new Batch(capacity),
     local: new LocalCompletions(),
     peers: new Uint8Array(capacity * PEER_SIZE),
@@ -110,6 +113,7 @@ export function buildParts(ffi: Ffi, options: LoopOptions, tuning: UringOptions)
 export function destroyParts(parts: Parts): void {
   parts.ring.destroy();
   parts.buffers.destroy();
+  parts.pipes.destroy();
   parts.sockets.destroy();
   parts.ffi.unmap(parts.memory);
 }

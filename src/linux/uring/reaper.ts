@@ -17,6 +17,8 @@ import {
 import {
   ACTIVE,
   DRAINED,
+  RECV_PIPE,
+  SEND_PIPE,
   SIDE_FD,
   SIDE_FLAGS,
   SIDE_RECV_LENGTH,
@@ -28,6 +30,7 @@ import {
   type FdErrors,
   type Sides,
 } from './operations.ts';
+import { GOES_ON, type Plumber } from './plumber.ts';
 import type { ProvidedBuffers } from './provided-buffers.ts';
 import type { Parts } from './parts.ts';
 import type { Submitter } from './submitter.ts';
@@ -41,9 +44,11 @@ export class Reaper {
   private readonly submitter: Submitter;
   private readonly errors: FdErrors;
   private readonly acceptedFds: Int32Array;
+  private readonly plumber: Plumber;
   private isWakeArmed = false;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, plumber: Plumber) {
+    this.plumber = plumber;
     this.parts = parts;
     this.batch = parts.batch;
     this.sides = parts.sides;
@@ -109,6 +114,11 @@ export class Reaper {
 
   private recvComplete(slot: number, seq: number, result: number, flags: number): void {
     const at = slot * SIDE_WORDS;
+    if ((this.words[at + SIDE_FLAGS] & RECV_PIPE) !== 0) {
+      const received = this.plumber.recvReady(slot, seq, at, result);
+      if (received !== GOES_ON) this.recvEnded(slot, seq, at, received, 0);
+      return;
+    }
     let offset = this.words[at + SIDE_RECV_OFFSET] >>> 0;
     if ((flags & CQE_BUFFER) !== 0) {
       offset = this.buffers.take(flags >>> CQE_BUFFER_SHIFT);
@@ -117,8 +127,7 @@ export class Reaper {
     if (result > 0) {
       if ((flags & CQE_SOCKET_NOT_EMPTY) !== 0) this.words[at + SIDE_FLAGS] &= ~DRAINED;
       else this.words[at + SIDE_FLAGS] |= DRAINED;
-      this.sides.end(OP_RECV, at);
-      this.batch.add(OP_RECV, slot, seq, result, 0, offset);
+      this.recvEnded(slot, seq, at, result, offset);
       return;
     }
     this.words[at + SIDE_FLAGS] &= ~DRAINED;
@@ -129,10 +138,14 @@ export class Reaper {
       }
       result = -ECANCELED;
     }
+    this.recvEnded(slot, seq, at, result, 0);
+  }
+
+  private recvEnded(slot: number, seq: number, at: number, received: number, offset: number): void {
     // An abort must not look like an orderly end only because a send was told of it first.
-    if (result === 0) result = this.endOfStream(at);
+    const result = received === 0 ? this.endOfStream(at) : received;
     this.sides.end(OP_RECV, at);
-    this.batch.add(OP_RECV, slot, seq, result, 0, 0);
+    this.batch.add(OP_RECV, slot, seq, result, 0, offset);
     if (result < 0) this.noteError(slot, at, result);
   }
 
@@ -152,6 +165,11 @@ export class Reaper {
   private sendComplete(slot: number, seq: number, result: number): void {
     const at = slot * SIDE_WORDS;
     const length = this.words[at + SIDE_SEND_LENGTH] >>> 0;
+    if ((this.words[at + SIDE_FLAGS] & SEND_PIPE) !== 0) {
+      const sent = this.plumber.sendReady(slot, seq, at, result);
+      if (sent !== GOES_ON) this.sendEnded(slot, seq, at, sent);
+      return;
+    }
     const before = this.words[at + SIDE_SEND_DONE] >>> 0;
     const done = before + Math.max(result, 0);
     if (done < length && (result > 0 || isRetry(result))) {
@@ -165,11 +183,16 @@ export class Reaper {
     } else if (done < length && result === 0) {
       result = -EPIPE;
     }
+    this.sendEnded(slot, seq, at, result < 0 ? result : length);
+  }
+
+  private sendEnded(slot: number, seq: number, at: number, result: number): void {
     this.sides.end(OP_SEND, at);
-    this.batch.add(OP_SEND, slot, seq, result < 0 ? result : length, 0, 0);
+    this.batch.add(OP_SEND, slot, seq, result, 0, 0);
     // EPIPE alone: the peer had ended its stream in order before it reset, and what it sent is still worth its end.
     // After a part was taken it may stand for an abort that the part has swallowed.
-    if (result < 0 && (result !== -EPIPE || before > 0)) this.noteError(slot, at, result);
+    const isPartTaken = this.words[at + SIDE_SEND_DONE] !== 0;
+    if (result < 0 && (result !== -EPIPE || isPartTaken)) this.noteError(slot, at, result);
   }
 
   private acceptComplete(slot: number, seq: number, result: number): void {

@@ -134,6 +134,23 @@ export class Stage {
     return seq;
   }
 
+  recvPipe(side: SideSlot, fd: Fd, pipe: number): number {
+    const seq = this.book(OP_RECV, side);
+    this.loop.recvPipe(side, seq, fd, pipe);
+    return seq;
+  }
+
+  sendPipe(side: SideSlot, fd: Fd, pipe: number, length: number): number {
+    const seq = this.book(OP_SEND, side);
+    this.loop.sendPipe(side, seq, fd, pipe, length);
+    return seq;
+  }
+
+  /** Whether the completion of a submission has come. */
+  isDone(op: number, slot: number, seq: number): boolean {
+    return this.arrived.some((done) => done.op === op && done.slot === slot && done.seq === seq);
+  }
+
   watch(side: SideSlot, fd: Fd): number {
     const seq = this.book(OP_WATCH, side);
     this.loop.watch(side, seq, fd);
@@ -249,7 +266,8 @@ export class Stage {
   }
 
   private discard(done: Done): void {
-    if (done.op === OP_RECV && done.result > 0 && done.buffer < this.loop.bigOffset) {
+    // Offset 0: the bytes are in a pipe.
+    if (done.op === OP_RECV && done.result > 0 && done.buffer !== 0 && done.buffer < this.loop.bigOffset) {
       this.loop.release(done.buffer as ArenaOffset);
     }
     if (done.op === OP_ACCEPT && (done.flags & FLAG_MORE) !== 0) this.loop.close(done.result as Fd, CLOSE_ORDERLY);
