@@ -75,10 +75,10 @@ export class Pipes {
   /** Moves what is there from a socket into the pipe. @returns bytes, 0 at the end of the stream, -errno. */
   fill(pipe: number, fd: number): number {
     assert(this.content[pipe] === 0, 'a pipe is filled when it is empty');
-    const { splice } = this.ffi.libc;
+    const { libc } = this.ffi;
     let result: number;
     do {
-      result = splice(fd, 0, this.writeEnd[pipe], 0, PIPE_SIZE, FLAGS);
+      result = libc.splice(fd, 0, this.writeEnd[pipe], 0, PIPE_SIZE, FLAGS);
     } while (result === -EINTR);
     if (result > 0) this.content[pipe] = result;
     return result;
@@ -86,9 +86,9 @@ export class Pipes {
 
   /** Moves what the socket takes out of the pipe. @returns 0 when the pipe is empty, else why not: -EAGAIN, -errno. */
   drain(pipe: number, fd: number): number {
-    const { splice } = this.ffi.libc;
+    const { libc } = this.ffi;
     while (this.content[pipe] > 0) {
-      const result = splice(this.readEnd[pipe], 0, fd, 0, this.content[pipe], FLAGS);
+      const result = libc.splice(this.readEnd[pipe], 0, fd, 0, this.content[pipe], FLAGS);
       if (result > 0) this.content[pipe] -= result;
       else if (result !== -EINTR) return result;
     }

@@ -44,7 +44,7 @@ const plants: readonly Plant[] = [
     name: 'buffer reused in flight: given back when the send is submitted',
     file: 'engine/operations.js',
     from: 'e.loop.send(target, seq, e.fdOf(target), (e.held[source] + sent), length);',
-    to: 'const at = e.held[source]; e.loop.send(target, seq, e.fdOf(target), (at + sent), length); if (e.bigBuffer[source] !== at) e.loop.release(at);',
+    to: '{ const at = e.held[source]; e.loop.send(target, seq, e.fdOf(target), (at + sent), length); if (e.bigBuffer[source] !== at) e.loop.release(at); }',
   },
   {
     name: 'stale descriptor: a side is read on the number it had before',
