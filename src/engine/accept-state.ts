@@ -11,6 +11,8 @@ export class AcceptState {
   readonly armed = new Uint32Array(LISTENERS_MAX);
   readonly fd = new Int32Array(LISTENERS_MAX);
   readonly seq = new Uint32Array(LISTENERS_MAX);
+  /** The configuration under which its room was measured. */
+  readonly version = new Uint32Array(LISTENERS_MAX);
   /** Sum of `armed`. */
   reserved = 0;
   inFlight = 0;

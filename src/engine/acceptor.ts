@@ -40,6 +40,7 @@ function arm(e: EngineState, listener: number, fd: number, max: number): void {
   a.armed[listener] = max;
   a.fd[listener] = fd;
   a.seq[listener] = seq;
+  a.version[listener] = e.configVersion;
   a.reserved += max;
   a.inFlight++;
   if (listener >= a.bound) a.bound = listener + 1;
@@ -66,7 +67,10 @@ function roomToAccept(e: EngineState): number {
   return room;
 }
 
-/** Ends accepts on descriptors that are no longer listened on. */
+/**
+ * Ends accepts on descriptors that are no longer listened on, and those whose room was measured under other limits:
+ * an idle one that holds more than its share now would leave none for another listener.
+ */
 function cancelStale(e: EngineState): void {
   const a = e.acceptor;
   if (a.inFlight === 0) return;
@@ -74,7 +78,8 @@ function cancelStale(e: EngineState): void {
   for (let listener = 0; listener < a.bound; listener++) {
     if (a.armed[listener] === 0) continue;
     const isListed = listener < settings.listenerCount[0] && listeners.fd[listener] === a.fd[listener];
-    if (!isListed || e.stop !== 0) e.loop.cancel(OP_ACCEPT, listener, a.seq[listener]);
+    const isCurrent = isListed && a.version[listener] === e.configVersion;
+    if (!isCurrent || e.stop !== 0) e.loop.cancel(OP_ACCEPT, listener, a.seq[listener]);
   }
 }
 

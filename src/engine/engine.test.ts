@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { EADDRNOTAVAIL, ECANCELED, ECONNREFUSED, ECONNRESET, EMFILE, EPIPE } from '../base/errno.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, STOP } from '../loop/loop.ts';
+import { beginPublish, commitPublish } from '../table/publish.ts';
 import { blacklistedUntil, connectionsUsed, inFlightOf, requestStop, STOP_ORDERLY } from '../table/shared.ts';
 import { BIG_SIZE } from './big-buffers.ts';
 import { SEND_MAX } from './operations.ts';
@@ -40,6 +41,18 @@ describe('accepting', () => {
     const none = new Stage({ descriptorMax: 1 });
     expect(none.pending(OP_ACCEPT, 0)).toBeUndefined();
     expect(none.count('pausedDescriptors')).toBe(1);
+  });
+
+  test('measures the room of an accept anew when the limits change', () => {
+    const stage = new Stage({ pendingMax: 8 });
+    expect(stage.pending(OP_ACCEPT, 0)?.max).toBe(8);
+    const draft = beginPublish(stage.tables)!;
+    draft.settings.pendingMax[0] = 3;
+    commitPublish(stage.tables);
+    stage.turn();
+    expect(stage.loop.cancelled.has(`${OP_ACCEPT}:0`)).toBe(true);
+    stage.turn([OP_ACCEPT, 0, -ECANCELED]);
+    expect(stage.pending(OP_ACCEPT, 0)?.max).toBe(3);
   });
 
   test('rests 100 ms when the system has no descriptor', () => {
