@@ -2,7 +2,7 @@
 /** Composition root of `pen`: reads the command line, starts the balancer, obeys signals. */
 import { readFileSync } from 'node:fs';
 import { readCommandLine, USAGE, type CommandLine } from '../cli/arguments.ts';
-import { messageOf, say } from '../cli/messages.ts';
+import { messageOf, say, sayWithoutWaiting } from '../cli/messages.ts';
 import { serverAt, type Configuration, type ServerConfig } from '../config/model.ts';
 import type { WrittenServer } from '../config/address.ts';
 import { Balancer } from '../control/balancer.ts';
@@ -41,7 +41,9 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(line: CommandLine): Promise<number> {
   const configuration = await resolve(line);
-  const balancer = await Balancer.start(openHost(), configuration, WORKER);
+  const host = openHost();
+  sayWithoutWaiting(host);
+  const balancer = await Balancer.start(host, configuration, WORKER);
   const { kind, reason } = balancer.supervisor.ready;
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
   const pauses = watchPauses(balancer, say);

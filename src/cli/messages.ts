@@ -1,8 +1,41 @@
 /** How this program speaks to the person who started it. */
+import { writeSync } from 'node:fs';
+import type { Host } from '../loop/host.ts';
 
-/** One line on stderr: local time, then the text. */
+const STDERR = 2;
+/** As much as a pipe takes at once or not at all. @source pipe(7), PIPE_BUF */
+const PIECE_BYTES = 4096;
+
+let listener: Pick<Host, 'canWrite'> | undefined;
+let lost = 0;
+
+/** From now on nothing is said while it would have to wait: a reader that stands still must not stop the program. */
+export function sayWithoutWaiting(host: Pick<Host, 'canWrite'>): void {
+  listener = host;
+}
+
+/**
+ * One line on stderr: local time, then the text. Never fails and never waits; a line that nobody takes is lost, which is
+ * told with the next one.
+ */
 export function say(text: string): void {
-  process.stderr.write(`${timestamp(new Date())}: ${text}\n`);
+  const now = timestamp(new Date());
+  if (lost > 0 && write(`${now}: lines lost, because nobody took them: ${lost}\n`)) lost = 0;
+  if (!write(`${now}: ${text}\n`)) lost++;
+}
+
+/** Not by `process.stderr`: that waits for room in a pipe, and ends the process when its reader has gone. */
+function write(text: string): boolean {
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      if (listener?.canWrite(STDERR) === false) return false;
+      writeSync(STDERR, bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What to tell about an error: its message when we made it for people, everything when it is a surprise. */

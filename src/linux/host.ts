@@ -21,6 +21,7 @@ import { openSystemLog } from './system-log.ts';
 import { probeUring } from './uring/probe.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
+const POLLOUT = 4;
 const RLIMIT_NOFILE = 7;
 const RLIM_INFINITY = 2n ** 64n - 1n;
 
@@ -29,7 +30,9 @@ const LENGTH_AT = SOCKADDR_SIZE;
 const VALUE_AT = LENGTH_AT + 8;
 const LIMIT_AT = VALUE_AT + 8;
 const WAKE_AT = LIMIT_AT + 16;
-const MEMORY_SIZE = WAKE_AT + 8;
+/** struct pollfd: descriptor, events asked for, events that came. */
+const POLL_AT = WAKE_AT + 8;
+const MEMORY_SIZE = POLL_AT + 8;
 
 /** Which file a path was when we bound it. */
 interface Identity {
@@ -123,6 +126,13 @@ export class LinuxHost implements Host {
   wake(fd: number): void {
     // Fails only when the counter is full, and then the loop has been woken.
     this.libc.write(fd, this.base + WAKE_AT, 8);
+  }
+
+  canWrite(fd: number): boolean {
+    this.view.setInt32(POLL_AT, fd, true);
+    this.view.setInt16(POLL_AT + 4, POLLOUT, true);
+    // An error of the descriptor is an event as well, and the write will tell it.
+    return this.libc.poll(this.base + POLL_AT, 1, 0) !== 0;
   }
 
   exitNow(code: number): never {

@@ -86,6 +86,12 @@ export interface Host {
   wake(fd: number): void;
 
   /**
+   * Whether a write of at most PIPE_BUF (4096) bytes would return at once, be it with an error: whoever reads a pipe or
+   * looks at a terminal may stand still.
+   */
+  canWrite(fd: number): boolean;
+
+  /**
    * Ends the process at once, without waiting for threads: for a worker that hangs in the kernel or in a loop.
    * Does not return.
    */
