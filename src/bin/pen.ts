@@ -2,13 +2,19 @@
 /** Composition root of `pen`: reads the command line, starts the balancer, obeys signals. */
 import { readFileSync } from 'node:fs';
 import { readCommandLine, USAGE, type CommandLine } from '../cli/arguments.ts';
+import { controllerOf, listenForControl, openControlPort } from '../cli/control-port.ts';
 import { messageOf, say, sayWithoutWaiting } from '../cli/messages.ts';
+import { acceptUser } from '../cli/user.ts';
 import { serverAt, type Configuration, type ServerConfig } from '../config/model.ts';
-import type { WrittenServer } from '../config/address.ts';
+import { parseListen, type WrittenServer } from '../config/address.ts';
 import { Balancer } from '../control/balancer.ts';
 import { watchPauses } from '../control/pauses.ts';
 import { resolveAddress } from '../control/resolver.ts';
+import type { Fd } from '../base/brand.ts';
+import { nowUs } from '../linux/clock.ts';
 import { openHost } from '../linux/open-host.ts';
+import type { Host } from '../loop/host.ts';
+import { refusalFor, warningFor } from '../surface/control-rules.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 
@@ -16,10 +22,11 @@ const WORKER = new URL('./worker.js', import.meta.url);
 let stopRequested: (() => void) | undefined;
 let isStopWanted = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    isStopWanted = true;
-    stopRequested?.();
-  });
+  process.on(signal, requestStop);
+}
+function requestStop(): void {
+  isStopWanted = true;
+  stopRequested?.();
 }
 for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const) {
   process.on(signal, () => say(`${signal} has no meaning in this version yet`));
@@ -40,11 +47,16 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(line: CommandLine): Promise<number> {
-  const configuration = await resolve(line);
+  if (line.user !== undefined) acceptUser(line.user, '-u');
   const host = openHost();
+  const configuration = await resolve(line);
   sayWithoutWaiting(host);
+  const controlFd = openControl(host, configuration, line.user);
   const balancer = await Balancer.start(host, configuration, WORKER);
   const { kind, reason } = balancer.supervisor.ready;
+  const controller = controllerOf(balancer, () => nowUs() / 1000, requestStop, say);
+  const closeControl =
+    controlFd === undefined ? undefined : await openControlPort({ host, fd: controlFd, controller, balancer, say });
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
   const pauses = watchPauses(balancer, say);
   const failure = await Promise.race([balancer.supervisor.ended, stopSignal()]);
@@ -54,11 +66,22 @@ async function run(line: CommandLine): Promise<number> {
     balancer.abortConnections();
   }
   const isStopped = await balancer.stop();
+  await closeControl?.();
   if (!isStopped) {
     say('the worker did not stop in time and is left behind');
     balancer.leaveWorkerBehind();
   }
   return failure ? 1 : 0;
+}
+
+/** The listening socket for commands, if there is to be one. */
+function openControl(host: Host, configuration: Configuration, user: string | undefined): Fd | undefined {
+  const { control } = configuration;
+  const refusal = control && refusalFor(process.getuid?.(), user);
+  const warning = warningFor(configuration);
+  if (refusal !== undefined) say(refusal);
+  else if (warning !== undefined) say(warning);
+  return refusal === undefined ? listenForControl(host, configuration) : undefined;
 }
 
 /** Settles when TERM or INT arrives, or at once when one did while we were starting. */
@@ -72,7 +95,10 @@ async function resolve(line: CommandLine): Promise<Configuration> {
   const servers: ServerConfig[] = [];
   for (const server of line.servers) servers.push(await resolveServer(server, 'server'));
   const emergency = line.emergency && (await resolveServer(line.emergency, '-e'));
-  return { ...line.configuration, listen: { text: line.listenText, endpoint }, servers, emergency };
+  const text = line.controlText;
+  const control =
+    text === undefined ? undefined : { text, endpoint: await resolveAddress(parseListen(text, '-C'), '-C', 1) };
+  return { ...line.configuration, listen: { text: line.listenText, endpoint }, control, servers, emergency };
 }
 
 async function resolveServer(server: WrittenServer, where: string): Promise<ServerConfig> {

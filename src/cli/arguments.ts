@@ -10,6 +10,9 @@ export interface CommandLine {
   readonly listenText: string;
   readonly servers: readonly WrittenServer[];
   readonly emergency: WrittenServer | undefined;
+  /** Where commands come to, as it was written. */
+  readonly controlText: string | undefined;
+  readonly user: string | undefined;
   /** What options have set; without addresses. */
   readonly configuration: Configuration;
 }
@@ -30,6 +33,9 @@ const OPTIONS = {
   m: { type: 'string', short: 'm' },
   q: { type: 'string', short: 'q' },
   e: { type: 'string', short: 'e' },
+  C: { type: 'string', short: 'C' },
+  u: { type: 'string', short: 'u' },
+  X: { type: 'boolean', short: 'X' },
   O: { type: 'string', short: 'O', multiple: true },
   r: { type: 'boolean', short: 'r' },
   s: { type: 'boolean', short: 's' },
@@ -39,12 +45,13 @@ const OPTIONS = {
 } as const satisfies ParseArgsConfig['options'];
 
 /** Letters of the original that a later version will know. */
-const LATER = 'BCFPTUWXacdhijlopuwEKGARZLHDQSn';
+const LATER = 'BFPTUWacdhijlopwEKGARZLHDQSn';
 
 export const USAGE = `usage: pen [options] [host:]port|/path server [server ...]
 
 A server is host[:port[:max[:hard[:weight[:prio]]]]], [ipv6]:port or /path.
 
+  -C ADDR  take commands at [host:]port or /path, from penctl
   -b SEC   pass over a failed server for SEC seconds (30)
   -e SERVER  emergency server, used when no other can be reached
   -f       stay in the foreground (this version always does)
@@ -54,7 +61,9 @@ A server is host[:port[:max[:hard[:weight[:prio]]]]], [ipv6]:port or /path.
   -r       round robin (this version always does)
   -s       stubborn: close the client when its server fails
   -t SEC   give a connect up after SEC seconds (3)
+  -u USER  the user we run as anyway; as root needed with -C
   -x N     connections at once (500)
+  -X       allow the command exit
   --help, --version
 
 Commands: uring, epoll (choose the loop), idle_timeout N, half_closed_timeout N,
@@ -87,7 +96,10 @@ export function readCommandLine(args: readonly string[]): Request {
     throw new ConfigError('pen', `needs at least one server after the listen address '${listenText}'`);
   const servers = serverTexts.map((text) => parseServer(text, 'server', port));
   const emergency = values.e === undefined ? undefined : parseServer(values.e, '-e', port);
-  return { kind: 'run', line: { listen, listenText, servers, emergency, configuration } };
+  return {
+    kind: 'run',
+    line: { listen, listenText, servers, emergency, controlText: values.C, user: values.u, configuration },
+  };
 }
 
 type Tokens = ReturnType<typeof parse>['tokens'];
@@ -108,8 +120,13 @@ function readSettings(tokens: Tokens): Configuration {
     else if (name === 'O') apply(value, '-O');
     else if (name === 's') apply('stubborn', '-s');
     else if (name === 'r') apply('roundrobin', '-r');
+    else if (name === 'X') state = withExit(state);
   }
   return state;
+}
+
+function withExit(state: Configuration): Configuration {
+  return { ...state, settings: { ...state.settings, exitEnabled: true } };
 }
 
 function parse(args: readonly string[]) {

@@ -328,6 +328,7 @@ describe('the registry', () => {
 
   test('help lists all of them, and tells about each', () => {
     const { reply } = say('help');
+    expect(Math.max(...reply.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const { name, help } of COMMANDS) {
       expect(reply).toContain(`  ${name} `);
       expect(say(`help ${name}`).reply).toContain(help);

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, limitsOf, type Configuration, type Settings } from '../config/model.ts';
+import { ConfigError, limitsOf, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
 import { CONNECTIONS_MAX, SIDES_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
@@ -18,6 +18,8 @@ import { Supervisor } from './supervisor.ts';
 
 /** Descriptors that are not for connections: Node's own, the loop's, listeners, files. */
 export const DESCRIPTOR_RESERVE = 48;
+/** Those of a control socket and its peers. */
+const CONTROL_RESERVE = 33;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
 /** Slots for each connection asked for, so that `conn_max` can grow; those not used cost next to nothing. */
@@ -59,8 +61,9 @@ export class Balancer {
    * @errors ConfigError for what the person can mend.
    */
   static async start(host: Host, configuration: Configuration, workerScript: URL): Promise<Balancer> {
-    const { descriptorMax, ...room } = fitToDescriptors(host, configuration.settings);
-    const fitted = { ...configuration, settings: { ...configuration.settings, ...room } };
+    const { descriptorMax, ...room } = fitToDescriptors(host, configuration);
+    const { clientsMax } = limitsOf(configuration.settings);
+    const fitted = { ...configuration, settings: { ...configuration.settings, ...room, clientsMax } };
     const slots = Math.min(GROWTH * slotsFor(room.connMax, room.parkedMax), CONNECTIONS_MAX);
     const listeners = [openListener(host, fitted)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
@@ -113,7 +116,8 @@ export class Balancer {
   }
 
   /** Room for more connections, if more are wanted. @errors ConfigError when there is none. */
-  private limitsFor({ settings }: Configuration, { slots, limits }: Running): Limits {
+  private limitsFor(configuration: Configuration, { slots, limits }: Running): Limits {
+    const { settings } = configuration;
     const { connMax, parkedMax } = settings;
     if (connMax === this.configuration.settings.connMax && parkedMax === this.configuration.settings.parkedMax) {
       return limits;
@@ -125,7 +129,7 @@ export class Balancer {
         `there is room for ${slots} connections, parked ones included, until a restart`,
       );
     }
-    return { descriptorMax: fitToDescriptors(this.host, { ...settings, ...room }).descriptorMax };
+    return { descriptorMax: fitToDescriptors(this.host, configuration).descriptorMax };
   }
 
   /** Waits until no worker reads the bank that is to be filled, which takes as long as a turn. */
@@ -214,20 +218,21 @@ function openListener(host: Host, { listen, settings }: Configuration): OpenList
  */
 function fitToDescriptors(
   host: Host,
-  settings: Settings,
+  { settings, control }: Configuration,
 ): { connMax: number; parkedMax: number; descriptorMax: number } {
   const { connMax, parkedMax } = limitsOf(settings);
+  const reserve = DESCRIPTOR_RESERVE + (control ? CONTROL_RESERVE : 0);
   const asked = settings.parkedMax === 'auto' ? 0 : parkedMax;
-  const needed = descriptorsFor(connMax, asked) + DESCRIPTOR_RESERVE;
-  const limit = host.raiseDescriptorLimit(descriptorsFor(connMax, parkedMax) + DESCRIPTOR_RESERVE);
-  const possible = Math.floor((limit - DESCRIPTOR_RESERVE - asked) / 2);
+  const needed = descriptorsFor(connMax, asked) + reserve;
+  const limit = host.raiseDescriptorLimit(descriptorsFor(connMax, parkedMax) + reserve);
+  const possible = Math.floor((limit - reserve - asked) / 2);
   if (limit < needed && (settings.connMax !== 0 || possible < 1)) {
     throw new ConfigError(
       'conn_max',
       `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed}), or allow at most ${Math.max(0, possible)} connections (-x)`,
     );
   }
-  const descriptorMax = Math.min(limit - DESCRIPTOR_RESERVE, DESCRIPTORS_MAX);
+  const descriptorMax = Math.min(limit - reserve, DESCRIPTORS_MAX);
   const fitting = Math.min(connMax, possible);
   return { connMax: fitting, parkedMax: parkedWithin(descriptorMax, fitting, parkedMax), descriptorMax };
 }

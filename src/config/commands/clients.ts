@@ -13,7 +13,7 @@ const RECENT_S = 300;
 const acl: Command = {
   name: 'acl',
   subject,
-  help: 'Add an entry to access list N; the first entry that matches decides, else the opposite of the last',
+  help: 'Add an entry to access list N; no: empty the list',
   parameters: [
     { ...list.parameter, isOptional: false },
     { ...oneOf('permit', 'deny').parameter, isOptional: false },
@@ -44,14 +44,14 @@ export const CLIENT_COMMANDS: readonly Command[] = [
   setting({
     name: 'tracking',
     subject,
-    help: 'Clients keep their server until they stay away for so many seconds; 0 for ever',
+    help: 'Seconds for which clients keep their server; 0 for ever',
     key: 'tracking',
     type: whole('SECONDS', 0, SECONDS_MAX),
   }),
   setting({
     name: 'clients_max',
     subject,
-    help: 'Clients remembered at most (2048); while running, the number only grows',
+    help: 'Clients remembered at most (2048); only grows',
     key: 'clientsMax',
     type: whole('N', 0, CLIENTS_LIMIT),
     combine: Math.max,
@@ -61,7 +61,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     ...setting({
       name: 'client_prefix',
       subject,
-      help: 'Bits of an IPv6 address that tell one client from another (128)',
+      help: 'Bits of IPv6 that tell one client from another (128)',
       key: 'clientPrefix',
       type: {
         ...oneOf('128', '64'),
@@ -70,7 +70,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     }),
   },
   question(
-    { name: 'recent', subject, help: `Tell which clients came within so many seconds (${RECENT_S})` },
+    { name: 'recent', subject, help: `Tell who came within the last seconds (${RECENT_S})` },
     ({ facts }, [word], where) => {
       const seconds = word === undefined ? RECENT_S : parseWhole(word, where, 0, SECONDS_MAX);
       let reply = '';
@@ -92,21 +92,21 @@ export const CLIENT_COMMANDS: readonly Command[] = [
   setting({
     name: 'control_acl',
     subject,
-    help: 'Access list that users of the control port must pass (0)',
+    help: 'Access list for this control port (0)',
     key: 'controlAcl',
     type: list,
   }),
   setting({
     name: 'source_max',
     subject,
-    help: 'Connections that one address may have served at once; 0 no limit',
+    help: 'Connections of one address that are served at once',
     key: 'sourceMax',
     type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
   }),
   setting({
     name: 'parked_max',
     subject,
-    help: 'Connections beyond source_max that may wait for their turn',
+    help: 'Connections beyond source_max that may wait',
     key: 'parkedMax',
     type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
   }),

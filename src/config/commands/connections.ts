@@ -11,7 +11,7 @@ const fastclose = oneOf('off', 'up', 'down', 'both');
 const tcpFastclose: Command = {
   name: 'tcp_fastclose',
   subject,
-  help: 'End connections when the server (up), the client (down) or either (both) ends its stream',
+  help: 'Whose end of stream ends the connection (off)',
   parameters: [{ ...oneOf('up', 'down', 'both', 'off').parameter, isOptional: false }],
   no: undefined,
   run: (call) => {
@@ -60,7 +60,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
   setting({
     name: 'conn_max',
     subject,
-    help: 'Connections at once; while running, the number only grows',
+    help: 'Connections at once (500); only grows',
     key: 'connMax',
     type: whole('N', 0, CONNECTIONS_LIMIT),
     combine: Math.max,
@@ -69,7 +69,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
   setting({
     name: 'pending_max',
     subject,
-    help: 'Connections that may wait for their server at once (100)',
+    help: 'Connections that wait for their server at once (100)',
     key: 'pendingMax',
     type: whole('N', 0, CONNECTIONS_LIMIT),
     combine: (_before, said) => Math.max(1, said),
@@ -78,14 +78,14 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
   setting({
     name: 'timeout',
     subject,
-    help: 'Give a connect up after so many seconds (3)',
+    help: 'Seconds after which a connect is given up (3)',
     key: 'timeout',
     type: whole('SECONDS', 1, SECONDS_MAX),
   }),
   setting({
     name: 'idle_timeout',
     subject,
-    help: 'End connections without progress for so many seconds; 0 never',
+    help: 'Seconds without progress that end a connection; 0 off',
     key: 'idleTimeout',
     type: whole('SECONDS', 0, SECONDS_MAX),
     reply: ({ idleTimeout }) => `Idle timeout: ${idleTimeout} seconds`,

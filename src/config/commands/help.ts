@@ -10,7 +10,7 @@ export function helpCommand(others: readonly Command[]): Command {
   const help: Command = {
     name: 'help',
     subject: 'process',
-    help: 'Tell which commands there are, or what one of them does',
+    help: 'Tell which commands there are, or about one of them',
     parameters: [PARAMETER],
     no: undefined,
     run: (call) => {

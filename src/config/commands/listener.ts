@@ -21,7 +21,7 @@ const tellListen = ({ state }: { readonly state: Configuration }): string => tex
 const listen: Command = {
   name: 'listen',
   subject,
-  help: 'Listen at another address; clients that are connected stay',
+  help: 'Where clients come to; those that are there stay',
   parameters: [ADDRESS],
   no: undefined,
   hosts: ([word], where) => {
@@ -60,7 +60,7 @@ export const LISTENER_COMMANDS: readonly Command[] = [
   setting({
     name: 'backlog',
     subject,
-    help: 'Clients that may wait to be accepted (500); for listeners opened from now on',
+    help: 'Clients that may wait to be accepted (500)',
     key: 'backlog',
     type: whole('N', 1, 65_535),
   }),

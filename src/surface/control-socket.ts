@@ -1,0 +1,161 @@
+/**
+ * The control socket: one command a connection, answered and closed, whatever the peer does.
+ *
+ * A line is collected until its end, the end of the stream, or a deadline; an incomplete one is never obeyed. Peers
+ * that stall cost their own connection only: there are few at once, and the one that has been idle longest makes
+ * room. Nothing here waits for a peer, so neither other peers nor the clients of the balancer do.
+ *
+ * @owner main thread.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+
+/** Longest line, bytes. */
+export const LINE_MAX = 65_536;
+/** Peers at once. Each costs a descriptor, which the balancer keeps back for it. */
+export const PEERS_MAX = 32;
+/** A line has to be complete by then, ms. */
+const LINE_MS = 5000;
+/** A peer that takes nothing of its answer for so long is dropped, ms. */
+const STALL_MS = 10_000;
+/** However slowly it takes it, it is gone by then, ms. */
+const ANSWER_MS = 60_000;
+/** What other protocols begin with; most of all browsers that were talked into speaking to us. */
+const HTTP = /^[A-Za-z]+ \S+ HTTP\/[0-9]/;
+
+export interface ControlOptions {
+  /** Runs a line. @returns the answer. */
+  readonly execute: (line: string) => Promise<string>;
+  /** Whether who comes from this address may give commands; undefined for a unix socket. */
+  readonly isPermitted: (address: string | undefined) => boolean;
+  /** Tells about a command that failed by a fault of ours. */
+  readonly onFault: (error: unknown) => void;
+  /** Peers at once. **Default** PEERS_MAX. */
+  readonly peersMax?: number;
+}
+
+export class ControlSocket {
+  private readonly options: ControlOptions;
+  private readonly server: Server;
+  /** In the order in which they came. */
+  private readonly peers = new Set<Peer>();
+
+  private constructor(options: ControlOptions) {
+    this.options = options;
+    this.server = createServer({ allowHalfOpen: true }, (socket) => this.admit(socket));
+  }
+
+  /** Serves peers of a listening socket, which is closed with it. */
+  static async start(fd: number, options: ControlOptions): Promise<ControlSocket> {
+    const control = new ControlSocket(options);
+    await new Promise<void>((resolve, reject) => {
+      control.server.once('error', reject).listen({ fd }, resolve);
+    });
+    // A peer that cannot be accepted, for want of descriptors, comes again; we stay.
+    control.server.on('error', options.onFault);
+    return control;
+  }
+
+  /** Closes the listening socket; answers that are under way are cut. */
+  async close(): Promise<void> {
+    for (const peer of this.peers) peer.drop();
+    await new Promise<void>((resolve) => this.server.close(() => resolve()));
+  }
+
+  private admit(socket: Socket): void {
+    const { peersMax = PEERS_MAX, isPermitted } = this.options;
+    if (!isPermitted(socket.remoteAddress)) {
+      refuse(socket);
+      return;
+    }
+    if (this.peers.size >= peersMax) this.makeRoom();
+    const peer = new Peer(socket, this.options);
+    this.peers.add(peer);
+    socket.once('close', () => this.peers.delete(peer));
+  }
+
+  /** Drops who came first of those that have not said anything whole; else of all. */
+  private makeRoom(): void {
+    const [first] = this.peers;
+    let victim = first;
+    for (const peer of this.peers) {
+      if (!peer.isIdle) continue;
+      victim = peer;
+      break;
+    }
+    victim?.drop();
+    if (victim) this.peers.delete(victim);
+  }
+}
+
+/** One who gives a command. */
+class Peer {
+  /** Has not said anything whole yet. */
+  isIdle = true;
+  private readonly socket: Socket;
+  private readonly options: ControlOptions;
+  private readonly parts: Buffer[] = [];
+  private length = 0;
+  private deadline: NodeJS.Timeout;
+
+  constructor(socket: Socket, options: ControlOptions) {
+    this.socket = socket;
+    this.options = options;
+    this.deadline = setTimeout(() => this.drop(), LINE_MS);
+    socket.on('data', (part) => this.take(part));
+    socket.on('end', () => this.complete());
+    // Whatever goes wrong on the way ends in 'close'.
+    socket.on('error', () => this.drop());
+    socket.on('timeout', () => this.drop());
+    socket.once('close', () => clearTimeout(this.deadline));
+  }
+
+  /** Ends it at once. */
+  drop(): void {
+    clearTimeout(this.deadline);
+    this.socket.destroy();
+  }
+
+  /** Collects the line; what follows it is read, so that the answer is not lost to a reset, and forgotten. */
+  private take(part: Buffer): void {
+    if (!this.isIdle) return;
+    const end = part.indexOf(LF);
+    this.parts.push(end < 0 ? part : part.subarray(0, end));
+    this.length += end < 0 ? part.length : end;
+    if (this.length > LINE_MAX) this.answer(`pen: a command has at most ${LINE_MAX} bytes\n`);
+    else if (end >= 0) this.complete();
+  }
+
+  private complete(): void {
+    if (!this.isIdle) return;
+    this.isIdle = false;
+    const line = Buffer.concat(this.parts).toString('utf8');
+    if (HTTP.test(line)) this.drop();
+    else void this.run(line);
+  }
+
+  private async run(line: string): Promise<void> {
+    try {
+      this.answer(await this.options.execute(line));
+    } catch (error) {
+      this.options.onFault(error);
+      this.answer('pen: the command failed by a fault of Pen; its log has details\n');
+    }
+  }
+
+  private answer(text: string): void {
+    this.isIdle = false;
+    this.parts.length = 0;
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => this.drop(), ANSWER_MS);
+    this.socket.setTimeout(STALL_MS);
+    this.socket.end(text);
+  }
+}
+
+const LF = 10;
+
+/** By reset, so that it does not look like an empty answer. */
+function refuse(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.resetAndDestroy();
+}
