@@ -20,6 +20,8 @@ export class AcceptState {
   bound = 0;
   /** Accepting rests until a timer ends the pause. */
   isPaused = false;
+  /** Accepts are asked to end; none begins before all have. */
+  isYielding = false;
   /** A pause is counted when it begins, not each time it is noticed. */
   isFull = false;
 }
@@ -45,6 +47,7 @@ export function resumeAccept(e: EngineState): void {
 export function yieldRoom(e: EngineState): void {
   const a = e.acceptor;
   if (a.inFlight === 0) return;
+  a.isYielding = true;
   for (let listener = 0; listener < a.bound; listener++) {
     if (a.armed[listener] !== 0) e.loop.cancel(OP_ACCEPT, listener, a.seq[listener]);
   }

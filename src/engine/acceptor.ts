@@ -22,7 +22,7 @@ export function armAccepts(e: EngineState): void {
   const { settings, listeners } = e.config;
   const count = settings.listenerCount[0];
   cancelStale(e);
-  if (a.isPaused || e.stop !== 0) return;
+  if (a.isPaused || a.isYielding || e.stop !== 0) return;
   for (let listener = 0; listener < count; listener++) {
     const fd = listeners.fd[listener];
     if (fd < 0 || a.armed[listener] !== 0) continue;
@@ -104,6 +104,7 @@ export function onAccept(
   if (a.armed[listener] !== FINISHING) a.reserved -= a.armed[listener];
   a.armed[listener] = 0;
   a.inFlight--;
+  if (a.inFlight === 0) a.isYielding = false;
   e.acceptDirty = true;
   if (e.parking.isShortOfRoom) e.parking.isSweepDue = true;
   if (result < 0 && result !== -ECANCELED) pauseForDescriptors(e);

@@ -50,6 +50,23 @@ export class Dialogue {
   /** Bytes that the server says before the client has spoken; counted in `downAt`. */
   banner = 0;
   connectUs = 0;
+  /** Which of the seed's addresses its client has. */
+  address = 0;
+  /** Key of the listener it came to. */
+  listener = 0;
+  /** Its number in the order of accepting; 0 before. */
+  order = 0;
+  acceptedUs = 0;
+  /** Its source is bound by a limit, so it may have to wait. */
+  mayPark = false;
+  /** When it was closed, its source may have had all its places, and all places for parked ones were taken. */
+  mayBeRefused = false;
+  /** Looks at it in a row, while it waited and nothing was in its way. */
+  looks = 0;
+  /** Row of the server that a connect was begun to last, or that its client was sent to before it came; 0 none. */
+  knownRow = 0;
+  /** Row of the server whose connect was reported as a success; 0 none. */
+  servedRow = 0;
   client: Actor | null = null;
   /** The server's end: the last one that was accepted for this dialogue. */
   session: Actor | null = null;

@@ -42,6 +42,9 @@ export const FAULT_NAMES = [
   'client.stall',
   'client.byte-writes',
   'client.silent',
+  'client.returns',
+  'client.denied',
+  'client.abuse',
   // Servers.
   'server.close-at-once',
   'server.reset-mid-data',
@@ -56,10 +59,13 @@ export const FAULT_NAMES = [
   'server.unaccepting',
   'server.full',
   'server.emergency',
+  'server.beyond-max',
   // The world.
   'world.publish',
   'world.retune',
   'world.table-full',
+  'world.source-parked',
+  'world.source-refused',
   'world.fastclose',
   'world.server-removed',
   'world.server-added',

@@ -14,6 +14,9 @@ export class SideLedger {
   /** Clients reset without ever having had a server: all, and those of which nothing else can be the reason. */
   unservedHigh = 0;
   unservedLow = 0;
+  /** Of these, those that may have been denied, and those that may have been refused. */
+  deniedHigh = 0;
+  refusedHigh = 0;
   clientSent = 0;
   clientReceived = 0;
   serverSent = 0;
@@ -26,10 +29,13 @@ export class SideLedger {
 
   /** @param isAmple never a lack of descriptors, which makes clients wait and then begin anew. */
   private compareConnects(tables: Tables, worker: number, isAmple: boolean): void {
-    const { connected, failedOver, unserved } = tables.counters;
+    const { connected, failedOver, unserved, denied, refused } = tables.counters;
     within('connected', lane(connected, worker), this.served, this.reported);
     within('failedOver', lane(failedOver, worker), isAmple ? this.retried : 0, this.retried);
-    within('unserved', lane(unserved, worker), this.unservedLow, this.unservedHigh);
+    const turnedAway = lane(unserved, worker) + lane(denied, worker) + lane(refused, worker);
+    within('unserved, denied and refused', turnedAway, this.unservedLow, this.unservedHigh);
+    within('denied', lane(denied, worker), 0, this.deniedHigh);
+    within('refused', lane(refused, worker), 0, this.refusedHigh);
   }
 
   /** At the end of a run. Bytes thrown away by resets make the difference between the two ends of a direction. */
@@ -44,6 +50,8 @@ export class SideLedger {
       lane(counters.closedAbort, worker) +
       lane(counters.closedIdle, worker) +
       lane(counters.closedStop, worker) +
+      lane(counters.denied, worker) +
+      lane(counters.refused, worker) +
       lane(counters.unserved, worker);
     if (ended !== accepted) violate('counters', `${accepted} connections were accepted, but ${ended} endings counted`);
     within('bytesUp', lane(counters.bytesUp, worker), this.serverReceived, this.clientSent);

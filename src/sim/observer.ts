@@ -6,13 +6,15 @@ import { blacklistedUntil } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import type { Actor } from './actor.ts';
 import type { SimClock } from './clock.ts';
+import type { Books } from './books.ts';
+import { judgeChoice } from './choice.ts';
 import { SERVER_ROW_FIRST } from './configuration.ts';
 import type { Dialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SideLedger } from './ledger.ts';
 import type { LoopObserver } from './loop-options.ts';
 import type { SimLoop } from './loop.ts';
-import { judgeEmergency, type Scene } from './oracle.ts';
+import { judgeAccess, judgeEmergency, type Scene } from './oracle.ts';
 import type { SimServer } from './server.ts';
 import type { Sock } from './sock.ts';
 import type { Trace } from './trace.ts';
@@ -20,6 +22,9 @@ import { violate } from './violation.ts';
 
 const F_FULL = faultIndex('server.full');
 const F_EMERGENCY = faultIndex('server.emergency');
+const F_ABUSE = faultIndex('client.abuse');
+const F_RETURNS = faultIndex('client.returns');
+const F_BEYOND = faultIndex('server.beyond-max');
 
 /** What the observer needs of the world. */
 export interface ObserverHost extends Scene {
@@ -29,6 +34,7 @@ export interface ObserverHost extends Scene {
   readonly faults: Faults;
   readonly ledger: SideLedger;
   readonly trace: Trace;
+  readonly books: Books;
   dialogueOf(sock: Sock): Dialogue | undefined;
   actorOf(sock: Sock): Actor | null;
 }
@@ -55,7 +61,10 @@ export class Observer implements LoopObserver {
     this.acceptedLast.set(listener, expected);
     dialogue.isAccepted = true;
     dialogue.down = sock;
+    dialogue.listener = listener;
+    dialogue.acceptedUs = this.host.clock.nowUs;
     this.live.add(dialogue);
+    this.host.books.enter(dialogue, this.host.tuning.sourceMax);
     this.host.ledger.accepted++;
   }
 
@@ -73,12 +82,14 @@ export class Observer implements LoopObserver {
     if (blacklistedUntil(tables, server.row) > nowDs)
       violate('blacklist', `dialogue ${dialogue.id} connects to server ${server.index}, which is blacklisted`);
     dialogue.tries++;
-    if (dialogue.tries === 1) this.checkTurn(down);
+    if (dialogue.tries === 1) this.begin(dialogue, down, server);
     else {
       host.ledger.retried++;
       if (host.settings.isStubborn)
         violate('stubborn', `dialogue ${dialogue.id} connects to a second server of a stubborn farm`);
     }
+    judgeAccess(dialogue, server, host);
+    if (server.isAbuse) host.faults.note(F_ABUSE);
     if (server.isEmergency) {
       host.faults.note(F_EMERGENCY);
       judgeEmergency(dialogue, host);
@@ -86,7 +97,8 @@ export class Observer implements LoopObserver {
     dialogue.up = sock;
     sock.origin = down.origin;
     sock.server = server.row;
-    this.enter(server);
+    this.enter(server, dialogue.knownRow === server.row);
+    this.remember(dialogue, server);
     if (trace.isOn) trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
   }
 
@@ -109,11 +121,13 @@ export class Observer implements LoopObserver {
     if (sock.server !== 0) {
       if (sock.isReported) {
         dialogue.reported++;
+        dialogue.servedRow = sock.server;
         host.ledger.reported++;
       }
       dialogue.up = null;
     } else {
       this.clientCloses(dialogue, how);
+      host.books.leave(dialogue);
       dialogue.down = null;
       this.live.delete(dialogue);
     }
@@ -128,6 +142,26 @@ export class Observer implements LoopObserver {
     for (const server of this.host.servers) if (this.isFull(server)) this.notWell(server);
   }
 
+  /** The first connect for a client. */
+  private begin(dialogue: Dialogue, down: Sock, server: SimServer): void {
+    const { books, tuning, shortageUs } = this.host;
+    if (!dialogue.mayPark) this.checkTurn(down);
+    judgeChoice(dialogue, server, this.host);
+    const { server: row } = books.of(dialogue);
+    if (row === server.row) this.host.faults.note(F_RETURNS);
+    dialogue.knownRow = row;
+    books.begin(dialogue, tuning.sourceMax, shortageUs < 0);
+  }
+
+  /** From now on the client is known to the server, unless that is one that nobody is to come back to. */
+  private remember(dialogue: Dialogue, server: SimServer): void {
+    const book = this.host.books.of(dialogue);
+    dialogue.knownRow = server.isExtra ? 0 : server.row;
+    book.server = dialogue.knownRow;
+    // It came then at the earliest: who waits for a descriptor has come before the connect.
+    if (dialogue.tries === 1) book.lastMs = Math.max(book.lastMs, dialogue.acceptedUs / 1000);
+  }
+
   /** Clients of one listener find their servers in the order in which they came, unless some had to wait. */
   private checkTurn(down: Sock): void {
     const listener = down.peer?.target ?? 0;
@@ -137,13 +171,16 @@ export class Observer implements LoopObserver {
     this.servedLast.set(listener, Math.max(last, down.serial));
   }
 
-  private enter(server: SimServer): void {
-    const { faults, tuning } = this.host;
+  /** @param isKnown the client may have been sent there last. */
+  private enter(server: SimServer, isKnown: boolean): void {
+    const { faults, tuning, settings } = this.host;
     const max = tuning.serverMax[server.index];
     server.inFlight++;
     if (max === 0) return;
-    if (server.inFlight > max)
-      violate('limit', `server ${server.index} has ${server.inFlight} connections, ${max} allowed`);
+    const limit = isKnown ? Math.max(max, settings.policy.hard[server.index]) : max;
+    if (server.inFlight > limit)
+      violate('limit', `server ${server.index} has ${server.inFlight} connections, ${limit} allowed`);
+    if (server.inFlight > max) faults.note(F_BEYOND);
     if (server.inFlight < max) return;
     faults.note(F_FULL);
     this.notWell(server);
@@ -160,9 +197,13 @@ export class Observer implements LoopObserver {
 
   /** A client that never had a server and is reset was unserved, unless it left or the process stops. */
   private clientCloses(dialogue: Dialogue, how: number): void {
-    const { ledger, isStopping } = this.host;
+    const { ledger, isStopping, books, tuning } = this.host;
+    dialogue.mayBeRefused = books.mayBeRefused(dialogue, tuning.sourceMax, tuning.parkedMax);
     if (how !== CLOSE_ABORT || dialogue.reported > 0 || dialogue.up !== null) return;
     ledger.unservedHigh++;
-    if (!isStopping && dialogue.client?.isAborted === false) ledger.unservedLow++;
+    const mayBeIdle = dialogue.idleLowMs > 0 && dialogue.tries === 0 && dialogue.mayPark;
+    if (!isStopping && !mayBeIdle && dialogue.client?.isAborted === false) ledger.unservedLow++;
+    if (dialogue.tries === 0 && books.isDenied(dialogue)) ledger.deniedHigh++;
+    if (dialogue.mayBeRefused) ledger.refusedHigh++;
   }
 }

@@ -4,8 +4,9 @@
  * The rules speak of what the actors did and saw, never of how the engine works. `CloseFacts` are noted the moment
  * the process under test closes a socket, because later nobody remembers.
  */
-import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
+import { FARM_F_PRIO, FARM_F_WEIGHT, FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
 import type { Actor } from './actor.ts';
+import type { Books } from './books.ts';
 import type { Dialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SimServer } from './server.ts';
@@ -26,6 +27,7 @@ const LATE_US = 1_000_000 + 500_000;
 export interface Scene {
   readonly settings: SeedSettings;
   readonly servers: readonly SimServer[];
+  readonly books: Books;
   readonly tuning: Tuning;
   readonly faults: Faults;
   readonly isStopping: boolean;
@@ -86,21 +88,55 @@ function judgeUnserved(client: Actor, dialogue: Dialogue, scene: Scene): void {
   if (scene.shortageUs >= dialogue.connectUs) return;
   // A server that resets what it has just accepted may do so before the connect is reported: then it failed.
   if (dialogue.session?.isAborted === true) return;
-  const wasWell = (server: SimServer): boolean => server.goodSinceUs < dialogue.connectUs;
+  if (dialogue.mayBeRefused) return;
+  const { books } = scene;
+  const wasWell = (server: SimServer): boolean => wasThere(server, dialogue, scene);
+  if (books.isDenied(dialogue)) {
+    const abuse = scene.servers.find(({ isAbuse }) => isAbuse);
+    if (abuse !== undefined && wasWell(abuse))
+      violate('unserved', `${client.describe()} is denied, and not served though the abuse server was well`);
+    return;
+  }
   if (scene.settings.isStubborn) {
-    if (scene.servers.every((server) => server.isEmergency || wasWell(server)))
+    if (hasChoice(dialogue, scene) && scene.servers.every((server) => server.isExtra || wasWell(server)))
       violate('unserved', `${client.describe()} is not served though all servers were well`);
     return;
   }
-  const server = scene.servers.find(wasWell);
+  const server = scene.servers.find(
+    (candidate) => wasWell(candidate) && (candidate.isEmergency || (!candidate.isAbuse && hasChoice(dialogue, scene))),
+  );
   if (server !== undefined)
     violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
+}
+
+/** Whether the server was there for the client all the time. */
+function wasThere(server: SimServer, dialogue: Dialogue, { books }: Scene): boolean {
+  return server.goodSinceUs < dialogue.connectUs && books.permits(books.policy.acl[server.index], dialogue);
+}
+
+/** Whether there was surely a first server to walk on from: by weight there is none when those that have any are down. */
+function hasChoice(dialogue: Dialogue, { books, servers }: Scene): boolean {
+  const { flags, weight } = books.policy;
+  if ((flags & FARM_F_PRIO) !== 0 || (flags & FARM_F_WEIGHT) === 0) return true;
+  return servers.some(
+    ({ isExtra, index, goodSinceUs }) => !isExtra && weight[index] > 0 && goodSinceUs < dialogue.connectUs,
+  );
+}
+
+/** Who may be connected to whom. */
+export function judgeAccess(dialogue: Dialogue, server: SimServer, { books }: Scene): void {
+  const isDenied = books.isDenied(dialogue);
+  if (isDenied !== server.isAbuse)
+    violate('access', `dialogue ${dialogue.id}, ${isDenied ? 'denied' : 'permitted'}, goes to server ${server.index}`);
+  if (!books.permits(books.policy.acl[server.index], dialogue))
+    violate('access', `dialogue ${dialogue.id} goes to server ${server.index}, whose list denies it`);
 }
 
 /** The emergency server is for clients whom no other server takes. */
 export function judgeEmergency(dialogue: Dialogue, scene: Scene): void {
   if (scene.shortageUs >= dialogue.connectUs || dialogue.session?.isAborted === true) return;
-  const server = scene.servers.find(({ isEmergency, goodSinceUs }) => !isEmergency && goodSinceUs < dialogue.connectUs);
+  if (!hasChoice(dialogue, scene)) return;
+  const server = scene.servers.find((candidate) => !candidate.isExtra && wasThere(candidate, dialogue, scene));
   if (server !== undefined)
     violate('emergency', `dialogue ${dialogue.id} goes to the emergency server though server ${server.index} was well`);
 }
@@ -121,11 +157,17 @@ function isExpired(actor: Actor, other: Actor | null, settings: SeedSettings): b
 }
 
 /** Everything that stalls is ended in time when there is a deadline. */
-export function judgeDeadlines(dialogues: Iterable<Dialogue>, nowUs: number, { tuning, settings }: Scene): void {
+export function judgeDeadlines(
+  dialogues: Iterable<Dialogue>,
+  nowUs: number,
+  { tuning, settings, shortageUs }: Scene,
+): void {
   if (tuning.idleTimeoutMs === 0) return;
   const limitUs = Math.max(tuning.idleTimeoutMs, tuning.halfClosedTimeoutMs) * 1000 + LATE_US;
   for (const dialogue of dialogues) {
     const { up } = dialogue;
+    if (dialogue.tries === 0 && dialogue.mayPark && shortageUs < dialogue.acceptedUs)
+      judgeParked(dialogue, nowUs, tuning);
     if (up === null || !up.isReported) continue;
     // When one end is gone the other is given its own time to take what was meant for it.
     const sinceUs = Math.max(dialogue.progressUs, tuning.changedUs, drainUs(dialogue, settings));
@@ -135,6 +177,13 @@ export function judgeDeadlines(dialogues: Iterable<Dialogue>, nowUs: number, { t
         `dialogue ${dialogue.id} stands though nothing has moved for ${Math.round((nowUs - sinceUs) / 1000)} ms`,
       );
   }
+}
+
+/** Who is parked waits no longer than an idle connection may stand. */
+function judgeParked(dialogue: Dialogue, nowUs: number, tuning: Tuning): void {
+  const sinceUs = Math.max(dialogue.acceptedUs, tuning.changedUs);
+  if (nowUs - sinceUs > tuning.idleTimeoutMs * 1000 + LATE_US)
+    violate('deadline', `dialogue ${dialogue.id} is parked for ${Math.round((nowUs - sinceUs) / 1000)} ms`);
 }
 
 /** When one end of the dialogue left, or ended in a way that ends all; 0 when none has. */

@@ -25,7 +25,12 @@ export class SimServer implements ListenerOwner {
   inFlight = 0;
   /** Takes clients only when nobody else can. */
   isEmergency = false;
+  /** Takes those whom the farm denies. */
+  isAbuse = false;
   readonly sessions = new Set<Actor>();
+  /** Bytes that its ends have sent and received, of those that are done. */
+  sent = 0;
+  received = 0;
   private readonly clock: SimClock;
   private readonly net: SimNet;
   private readonly sink: number;
@@ -39,6 +44,11 @@ export class SimServer implements ListenerOwner {
     this.clock = clock;
     this.net = net;
     this.sink = sink;
+  }
+
+  /** Not one of those that are chosen from. */
+  get isExtra(): boolean {
+    return this.isEmergency || this.isAbuse;
   }
 
   get isUp(): boolean {

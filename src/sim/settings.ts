@@ -1,5 +1,6 @@
 /** What one seed is made of: every size, limit, rate and weight, drawn so that seeds differ wildly. */
 import type { Prng } from '../base/prng.ts';
+import { drawPolicy, type Policy } from './policy.ts';
 import { drawHalfClosedTimeout, drawIdleTimeout, drawServerMax } from './tuning.ts';
 
 export interface SeedSettings {
@@ -18,9 +19,10 @@ export interface SeedSettings {
   hasEmergency: boolean;
   /** Nobody is tried after the first choice. */
   isStubborn: boolean;
+  policy: Policy;
   /** FASTCLOSE_* */
   fastclose: number;
-  /** Servers may have limits; places at each one, the emergency server last, 0 for no limit. */
+  /** Servers may have limits; places at each one, emergency and abuse server last, 0 for no limit. */
   hasLimits: boolean;
   serverMax: readonly number[];
   /** Small buffers and big memory. */
@@ -53,6 +55,8 @@ export interface SeedSettings {
   troubleUs: number;
 }
 
+/** At most: the emergency and the abuse server. */
+const EXTRA_SERVERS = 2;
 const DAY_US = 86_400_000_000;
 /** Starts just before something wraps: u32 and i32 milliseconds, u32 microseconds; and late in a long life. */
 const STARTS_US: readonly number[] = [
@@ -76,11 +80,12 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
   // With less room than listeners, one that is idle keeps the room from another that is not.
   const room = Math.min(connMax, pendingMax, descriptorMax >> 1);
   const servers = prng.between(1, 6);
-  const hasLimits = prng.chance(1, 6);
+  const hasLimits = prng.chance(1, 5);
+  const policy = drawPolicy(prng, servers + EXTRA_SERVERS, hasLimits);
   return {
     connections,
     clientsMax,
-    slotCount,
+    slotCount: slotCount + policy.parkedMax,
     connMax,
     pendingMax,
     acceptBatch: prng.between(1, 20),
@@ -88,9 +93,10 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     servers,
     hasEmergency: prng.chance(1, 3),
     isStubborn: prng.chance(1, 12),
+    policy,
     fastclose: prng.chance(2, 3) ? 0 : prng.between(1, 3),
     hasLimits,
-    serverMax: Array.from({ length: servers + 1 }, () => (hasLimits ? drawServerMax(prng) : 0)),
+    serverMax: Array.from({ length: servers + EXTRA_SERVERS }, () => (hasLimits ? drawServerMax(prng) : 0)),
     smallSize: 16_384,
     // Tight: fewer buffers than directions, but never so few that a held one waits for a free one.
     smallCount: isTight ? connMax * 2 + prng.between(1, 4) : slotCount * 4,
@@ -109,6 +115,6 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     blacklistMs: prng.chance(1, 4) ? prng.skewed(30_000) : prng.between(100, 2000),
     sizeMax: prng.chance(1, 4) ? 400_000 : 80_000,
     startUs: STARTS_US[prng.below(STARTS_US.length)],
-    troubleUs: prng.between(20_000, 400_000),
+    troubleUs: prng.between(40_000, 600_000),
   };
 }

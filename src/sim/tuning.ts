@@ -1,5 +1,6 @@
 /** What a publish may change in mid-run: deadlines and limits, and which of them were in force when. */
 import type { Prng } from '../base/prng.ts';
+import { drawSourceMax } from './policy.ts';
 import type { SeedSettings } from './settings.ts';
 
 /** A change is obeyed within this time, whatever turns and completions are late. */
@@ -15,6 +16,9 @@ export class Tuning {
   acceptBatch: number;
   /** Places at each server, 0 for no limit. */
   readonly serverMax: number[];
+  /** Places of a source, 0 for no limit, and places for parked connections. */
+  sourceMax: number;
+  parkedMax: number;
   /** When it last changed. */
   changedUs = -SETTLED_US;
   /** When there was last no idle timeout. */
@@ -30,6 +34,8 @@ export class Tuning {
     this.pendingMax = settings.pendingMax;
     this.acceptBatch = settings.acceptBatch;
     this.serverMax = [...settings.serverMax];
+    this.sourceMax = settings.policy.sourceMax;
+    this.parkedMax = settings.policy.parkedMax;
   }
 
   /** Draws other values for some of them; limits of the process only within what the seed has memory for. */
@@ -44,13 +50,17 @@ export class Tuning {
     if (prng.chance(1, 4)) this.connMax = prng.between(settings.listeners, settings.connMax);
     if (prng.chance(1, 4)) this.pendingMax = prng.between(settings.listeners, settings.pendingMax);
     if (prng.chance(1, 4)) this.acceptBatch = prng.between(1, 20);
+    if (settings.policy.sourceMax > 0) {
+      if (prng.chance(1, 3)) this.sourceMax = prng.chance(1, 4) ? 0 : drawSourceMax(prng);
+      if (prng.chance(1, 3)) this.parkedMax = prng.between(0, settings.policy.parkedMax);
+    }
     if (!settings.hasLimits) return;
     for (let i = 0; i < this.serverMax.length; i++) if (prng.chance(1, 3)) this.serverMax[i] = drawServerMax(prng);
   }
 
   /** One line for people. */
   describe(): string {
-    const limits = `connections ${this.connMax}, pending ${this.pendingMax}, servers ${this.serverMax.join(' ')}`;
+    const limits = `connections ${this.connMax}, pending ${this.pendingMax}, servers ${this.serverMax.join(' ')}, per source ${this.sourceMax}, parked ${this.parkedMax}`;
     const { idleTimeoutMs, halfClosedTimeoutMs, connectTimeoutMs } = this;
     return `idle ${idleTimeoutMs} ms, half-closed ${halfClosedTimeoutMs} ms, connect ${connectTimeoutMs} ms; at most: ${limits}`;
   }

@@ -1,7 +1,6 @@
 /**
  * One seed: an engine in a simulated world of clients, servers, faults and clocks, run to its end.
  */
-import { ENDPOINT_IP, ENDPOINT_KIND, ENDPOINT_PORT, KIND_IPV4 } from '../base/endpoint.ts';
 import type { Prng } from '../base/prng.ts';
 import type { Turn } from '../loop/loop.ts';
 import { lane } from '../table/columns.ts';
@@ -9,13 +8,24 @@ import { blacklistedUntil, requestStop, STOP_ABORT, STOP_ORDERLY } from '../tabl
 import type { Tables } from '../table/tables.ts';
 import { Actor, type ActorHost } from './actor.ts';
 import { SimClock, type EventSink } from './clock.ts';
-import { configure, isUnixServer, SERVER_ROW_FIRST, serverCount, serverKey, WORKER } from './configuration.ts';
+import { auditRows, auditTraffic, auditWaiting, sourcesLive } from './audit.ts';
+import { Books } from './books.ts';
+import {
+  abuseIndex,
+  configure,
+  isUnixServer,
+  SERVER_ROW_FIRST,
+  serverCount,
+  serverKey,
+  WORKER,
+} from './configuration.ts';
 import { Dialogue, drawConduct, drawDialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import { SimLoop } from './loop.ts';
 import { SimNet } from './net.ts';
 import { Observer, type ObserverHost } from './observer.ts';
 import { judgeDeadlines, judgeEof, judgeReset } from './oracle.ts';
+import { writePeerAddress } from './policy.ts';
 import { EV_SERVER, SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
 import type { SimListener, Sock } from './sock.ts';
@@ -36,6 +46,7 @@ const SILENCE_US = 30_000_000;
 /** So many silences in a row, each ended by waking all, are not the clients' doing. */
 const SILENCES_MAX = 20;
 const TICK_US = 250_000;
+const REST_US = 1_000_000;
 const BACKLOG = 1000;
 /** How long the world may take to drain once everything is healed. */
 const DRAIN_LIMIT_US = 600_000_000;
@@ -45,6 +56,9 @@ const TURNS_PER_CONNECTION = 4000;
 const F_STOP_ORDERLY = faultIndex('world.stop-orderly');
 const F_STOP_ABORT = faultIndex('world.stop-abort');
 const F_TABLE_FULL = faultIndex('world.table-full');
+const F_PARKED = faultIndex('world.source-parked');
+const F_REFUSED = faultIndex('world.source-refused');
+const F_DENIED = faultIndex('client.denied');
 const F_CLOCK_JUMP = faultIndex('world.clock-jump');
 
 /** What a run must be able to do with whatever it drives; the engine, or a relay of a test. */
@@ -81,6 +95,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
   shortageUs = -1;
   /** Totals of the actors, for comparison with the engine's. */
   readonly ledger: SideLedger;
+  readonly books: Books;
   private readonly driven: Driven;
   private readonly troubles: Troubles;
   private readonly actors: Actor[] = [];
@@ -94,6 +109,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
   private openActors = 0;
   /** Arrivals wait until a client leaves. */
   private isCrowded = false;
+  /** Nobody comes before: a client was turned away, and a run is to be more than clients that meet a closed door. */
+  private restUntilUs = 0;
   private serverIds = 0;
   private healedUs = -1;
   private readonly listeners: SimListener[] = [];
@@ -101,6 +118,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
   constructor(settings: SeedSettings, faults: Faults, prng: Prng, make: DrivenFactory) {
     this.settings = settings;
     this.tuning = new Tuning(settings);
+    this.books = new Books(settings.policy);
     this.prng = prng;
     this.faults = faults;
     this.clock = new SimClock(settings.startUs);
@@ -133,7 +151,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
         this.net,
         this.stepSink,
       );
-      server.isEmergency = i === settings.servers;
+      server.isAbuse = i === abuseIndex(settings);
+      server.isEmergency = i >= settings.servers && !server.isAbuse;
       server.start(BACKLOG);
       this.servers.push(server);
     }
@@ -193,6 +212,11 @@ export class World implements EventSink, ActorHost, ObserverHost {
       this.isCrowded = true;
       return;
     }
+    const restUs = this.restUntilUs - this.clock.nowUs;
+    if (restUs > 0) {
+      this.clock.after(restUs, this.stepSink, EV_ARRIVAL, 0, 0);
+      return;
+    }
     this.beginClient();
     let delayUs = 1 + prng.below(settings.arrivalUs);
     if (this.faults.fires(F_CLOCK_JUMP) && prng.chance(1, 16)) delayUs += prng.skewed(3600) * 1_000_000;
@@ -210,7 +234,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.dialogues.push(dialogue);
     const sock = net.openSock(false, null);
     sock.origin = dialogue.id;
-    writeAddress(sock.address, dialogue.id);
+    dialogue.address = prng.below(this.settings.policy.addresses);
+    writePeerAddress(sock.address, dialogue.address, dialogue.id);
     const actor = this.newActor();
     sock.tag = actor.index;
     dialogue.client = actor;
@@ -284,10 +309,12 @@ export class World implements EventSink, ActorHost, ObserverHost {
   }
 
   finished(actor: Actor): void {
+    this.books.add(actor);
     if (this.trace.isOn) this.trace.add(`${actor.describe()} is done${actor.isAborted ? ' by abort' : ''}`);
     this.openActors--;
     if (actor.isClient) {
       this.openClients--;
+      if (actor.hasReset && actor.received === 0) this.restUntilUs = this.clock.nowUs + this.prng.skewed(REST_US);
       if (this.isCrowded) {
         this.isCrowded = false;
         this.clock.after(1, this.stepSink, EV_ARRIVAL, 0, 0);
@@ -295,7 +322,12 @@ export class World implements EventSink, ActorHost, ObserverHost {
       this.ledger.clientSent += actor.sent;
       this.ledger.clientReceived += actor.received;
     } else {
-      actor.server?.sessions.delete(actor);
+      const { server } = actor;
+      if (server !== null) {
+        server.sessions.delete(actor);
+        server.sent += actor.sent;
+        server.received += actor.received;
+      }
       if (actor.received > 0) this.ledger.served++;
       this.ledger.serverSent += actor.sent;
       this.ledger.serverReceived += actor.received;
@@ -318,10 +350,17 @@ export class World implements EventSink, ActorHost, ObserverHost {
     // When everybody who is let in has gone silent, no deadline ends that: somebody must speak again.
     if (this.clock.nowUs - this.begunUs > SILENCE_US) this.wakeSilent();
     judgeDeadlines(this.observer.live, this.clock.nowUs, this);
+    this.lookForWaiting();
     for (const stop of [F_STOP_ORDERLY, F_STOP_ABORT]) {
       if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop))
         this.stop(stop === F_STOP_ABORT);
     }
+  }
+
+  private lookForWaiting(): void {
+    const { books, tuning, tables } = this;
+    const isRoom = tables.settings.used[0] < tuning.connMax && this.shortageUs < 0 && !this.isStopping;
+    auditWaiting(this.observer.live, isRoom, (dialogue) => books.hasPlace(dialogue, tuning.sourceMax));
   }
 
   private wakeSilent(): void {
@@ -384,16 +423,10 @@ export class World implements EventSink, ActorHost, ObserverHost {
 
   private checkTables(): void {
     const { tables, settings, loop } = this;
-    let used = 0;
-    for (let slot = 0; slot < settings.slotCount; slot++) if (tables.connections.state[slot] !== 0) used++;
-    if (tables.settings.used[0] !== used)
-      violate('used', `${used} rows are in use, the table says ${tables.settings.used[0]}`);
-    if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
-    const gauge = lane(tables.gauges.used, WORKER);
-    if (gauge !== used) violate('used', `${used} rows are in use, the worker says ${gauge}`);
+    const taken = auditRows(tables, settings);
     const sockets = loop.descriptors.count - this.listeners.length;
     if (loop.memory.held > settings.slotCount * 2)
-      violate('buffers', `${loop.memory.held} small buffers for ${used} connections`);
+      violate('buffers', `${loop.memory.held} small buffers for ${taken} connections`);
     this.ledger.checkDescriptors(sockets, lane(tables.gauges.descriptors, WORKER));
   }
 
@@ -415,6 +448,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
       ['big memory in flight', loop.memory.flying],
       ['descriptors', loop.descriptors.count - this.listeners.length],
       ['connections used', tables.settings.used[0]],
+      ['connections parked', tables.settings.parked[0]],
+      ['sources', sourcesLive(tables)],
       ['connections of the worker', lane(tables.gauges.used, WORKER)],
       ['big buffers', lane(tables.gauges.bigBuffers, WORKER)],
       ...this.servers.map((server): [string, number] => [
@@ -424,21 +459,16 @@ export class World implements EventSink, ActorHost, ObserverHost {
     ];
     for (const [what, count] of zero) if (count !== 0) violate('leak', `${count} ${what} at the end`);
     this.ledger.compare(tables, WORKER, this.shortageUs < 0);
+    this.books.compare(tables);
+    auditTraffic(tables, this.dialogues, this.servers);
     const { counters } = tables;
-    for (let i = lane(counters.pausedFull, WORKER) + lane(counters.pausedPending, WORKER); i > 0; i--)
-      this.faults.note(F_TABLE_FULL);
+    this.noteCounter(F_PARKED, lane(counters.parked, WORKER));
+    this.noteCounter(F_REFUSED, lane(counters.refused, WORKER));
+    this.noteCounter(F_DENIED, lane(counters.denied, WORKER));
+    this.noteCounter(F_TABLE_FULL, lane(counters.pausedFull, WORKER) + lane(counters.pausedPending, WORKER));
   }
-}
 
-function writeAddress(address: Uint8Array, id: number): void {
-  address.fill(0);
-  address[ENDPOINT_KIND] = KIND_IPV4;
-  address[ENDPOINT_PORT] = (id >>> 8) & 255;
-  address[ENDPOINT_PORT + 1] = id & 255;
-  address[ENDPOINT_IP + 10] = 255;
-  address[ENDPOINT_IP + 11] = 255;
-  address[ENDPOINT_IP + 12] = 192;
-  address[ENDPOINT_IP + 13] = (id >>> 16) & 255;
-  address[ENDPOINT_IP + 14] = (id >>> 8) & 255;
-  address[ENDPOINT_IP + 15] = id & 255;
+  private noteCounter(fault: number, times: number): void {
+    for (let i = 0; i < times; i++) this.faults.note(fault);
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Tests the simulator: bugs that are planted into a copy of the compiled engine must be found within a few seeds.
+ * Tests the simulator: bugs that are planted into a copy of the compiled engine must be found within a hundred short seeds.
  *
  * Each plant is a replacement in the text of one module; it fails loudly when the text is no longer there.
  */
@@ -11,7 +11,7 @@ import type * as Run from '../../src/sim/run.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const dist = join(import.meta.dirname, '../../dist');
-const SEEDS = 30;
+const SEEDS = 100;
 const CONNECTIONS = 400;
 
 interface Plant {
@@ -69,6 +69,42 @@ const plants: readonly Plant[] = [
     file: 'engine/connector.js',
     from: 'e.count(e.tables.counters.failedOver, 1);',
     to: ';',
+  },
+  {
+    name: 'source leaked: its place is not given back when a connection ends',
+    file: 'engine/ending.js',
+    from: 'giveSource(e.tables, e.worker, source);',
+    to: '',
+  },
+  {
+    name: 'wrong client remembered: a failover is noted for whoever came last',
+    file: 'engine/connector.js',
+    from: 'rememberServer(e.tables, e.worker, e.client[slot], e.clientGeneration[slot], place);',
+    to: 'rememberServer(e.tables, e.worker, e.visit.row, e.visit.generation, place);',
+  },
+  {
+    name: 'known everywhere: the hard limit holds for clients that come for the first time',
+    file: 'balance/attempt.js',
+    from: 'isKnown && max[server]',
+    to: 'max[server]',
+  },
+  {
+    name: 'out of turn: of those who are parked, the last is served first',
+    file: 'engine/parking.js',
+    from: 'return this.oldest[source] - 1;',
+    to: 'return this.newest[source] - 1;',
+  },
+  {
+    name: 'denied and served: who may reach the abuse server only is given another',
+    file: 'engine/connector.js',
+    from: 'return config.farms.abuseServer[farm];',
+    to: 'return config.farms.serverFirst[farm];',
+  },
+  {
+    name: 'wrong account: what a connection moved is credited to no client',
+    file: 'engine/ending.js',
+    from: 'creditClient(e.tables, e.worker, client,',
+    to: 'creditClient(e.tables, e.worker, 0,',
   },
 ];
 
