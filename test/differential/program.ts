@@ -45,7 +45,7 @@ export const OURS: Program = {
   penctlName: 'ours',
   pen: [process.execPath, PEN],
   penctl: [process.execPath, PENCTL],
-  always: ['-f'],
+  always: isRoot ? ['-f', '-u', 'root'] : ['-f'],
   usual: /: listening on /,
 };
 
