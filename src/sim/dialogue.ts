@@ -40,6 +40,9 @@ export interface Conduct {
   isResetAfterFin: boolean;
 }
 
+/** What was decided is done within this time. */
+const DECIDED_US = 20_000;
+
 export class Dialogue {
   id = 0;
   rounds = 1;
@@ -78,6 +81,8 @@ export class Dialogue {
   /** The sockets of the process under test, while they are open. */
   down: Sock | null = null;
   up: Sock | null = null;
+  /** When a socket of it was last closed by the process under test. */
+  closedUs = 0;
   /** How long nothing had moved when the process under test last closed a socket of it. */
   idleUs = 0;
   /** The deadlines that may have been the reason then, ms; 0 for none. */
@@ -94,6 +99,22 @@ export class Dialogue {
       last = Math.max(last, sock.progressUs, sock.peer === null ? 0 : sock.peer.progressUs);
     }
     return last;
+  }
+
+  /**
+   * How long nothing had moved, or had when it was decided that this is too long: until what was in flight is back
+   * something may move again, as both ends may wake at the very moment of a deadline.
+   */
+  idleBefore(nowUs: number): number {
+    let last = this.lastUs;
+    let wokeUs = nowUs;
+    for (const sock of [this.down, this.up, this.down?.peer, this.up?.peer]) {
+      if (sock === null || sock === undefined) continue;
+      const hasWoken = nowUs - sock.wokeUs < DECIDED_US;
+      if (hasWoken) wokeUs = Math.min(wokeUs, sock.wokeUs);
+      last = Math.max(last, hasWoken ? sock.restedUs : sock.progressUs);
+    }
+    return Math.max(nowUs - this.progressUs, wokeUs - last);
   }
 
   /** Keeps what a socket that closes knows. */

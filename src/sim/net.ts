@@ -141,7 +141,7 @@ export class SimNet implements EventSink {
     if (readable > 0) {
       const count = Math.min(readable, length);
       inbound.read(target, offset, count);
-      if (sock.isInner) sock.progressUs = this.clock.nowUs;
+      if (sock.isInner) sock.moves(this.clock.nowUs);
       this.windowOpened(sock);
       return count;
     }
@@ -311,7 +311,7 @@ export class SimNet implements EventSink {
       return;
     }
     const moved = inbound.arrive();
-    if (moved > 0 && !sock.isInner) sock.progressUs = this.clock.nowUs;
+    if (moved > 0 && !sock.isInner) sock.moves(this.clock.nowUs);
     let isChanged = moved > 0;
     if (sock.isFinQueued && !sock.isFinArrived && inbound.unsent === 0) {
       sock.isFinArrived = true;

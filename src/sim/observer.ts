@@ -111,9 +111,12 @@ export class Observer implements LoopObserver {
       server.inFlight--;
     }
     if (dialogue === undefined) return;
-    dialogue.keepProgress();
     const nowUs = host.clock.nowUs;
-    dialogue.idleUs = nowUs - dialogue.progressUs;
+    // The second side that closes has been idle as long as the first.
+    const idleUs = dialogue.idleBefore(nowUs);
+    dialogue.idleUs = dialogue.closedUs === nowUs ? Math.max(dialogue.idleUs, idleUs) : idleUs;
+    dialogue.closedUs = nowUs;
+    dialogue.keepProgress();
     dialogue.idleLowMs = host.tuning.idleLowMs(nowUs);
     dialogue.halfClosedLowMs = host.tuning.halfClosedLowMs(nowUs);
     const actor = host.actorOf(sock);

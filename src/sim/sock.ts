@@ -19,6 +19,9 @@ export interface ListenerOwner {
   listenerChanged(listener: SimListener): void;
 }
 
+/** Without progress for longer than this, an end rests. */
+export const REST_US = 100_000;
+
 export class Sock {
   readonly index: number;
   /** Rises when the object is reused, so that events of an earlier life are told from new ones. */
@@ -63,6 +66,9 @@ export class Sock {
   isInner = false;
   /** When this end last made progress: an actor's end by arrival, an inner one by reading. */
   progressUs = 0;
+  /** When progress was last made after a rest, and when it had been made before. For the oracles. */
+  wokeUs = 0;
+  restedUs = 0;
   /** This end's address, as an acceptor sees it. */
   readonly address = new Uint8Array(PEER_SIZE);
 
@@ -93,7 +99,18 @@ export class Sock {
     this.serial = 0;
     this.isReported = false;
     this.progressUs = 0;
+    this.wokeUs = 0;
+    this.restedUs = 0;
     this.isInner = false;
+  }
+
+  /** Notes progress now. */
+  moves(nowUs: number): void {
+    if (nowUs - this.progressUs > REST_US) {
+      this.wokeUs = nowUs;
+      this.restedUs = this.progressUs;
+    }
+    this.progressUs = nowUs;
   }
 }
 
