@@ -18,13 +18,13 @@ const FIRST_PORT = 22000;
 export function drawScript(prng: Prng, id: string): Script {
   const count = prng.between(1, SERVERS_MAX);
   const servers = Array.from({ length: count }, () => `:0:0:${prng.below(WEIGHT_MAX)}:${prng.below(WEIGHT_MAX)}`);
-  const options = ['-P'];
+  const options = ['-O', 'poll'];
   if (prng.chance(1, 2)) options.push('-r');
   if (prng.chance(1, 5)) options.push('-s');
-  if (prng.chance(1, 4)) options.push('-W');
+  if (prng.chance(1, 4)) options.push('-O', 'weight');
   if (prng.chance(1, 5)) options.push('-O', 'prio');
   if (prng.chance(1, 5)) options.push('-O', 'hash original');
-  if (prng.chance(1, 4)) options.push('-c', String(prng.between(1, CLIENTS)));
+  if (prng.chance(1, 4)) options.push('-O', `clients_max ${prng.between(1, CLIENTS)}`);
   const steps: Step[] = [];
   let held = 0;
   let port = FIRST_PORT;

@@ -128,6 +128,12 @@ export const DIFFERENCES = {
     ours: 'says which field it was, and exits with 1',
     why: 'a server that is never used should not go unnoticed',
   },
+  'empty-field': {
+    when: 'a server is written without port, but with limits (`www1::5`)',
+    original: 'takes the port of the listener, and forgets the limits',
+    ours: 'takes the port of the listener, and the limits',
+    why: 'they were said',
+  },
   'control-address': {
     when: 'the control address (`-C`) cannot be',
     original: 'runs without control listener',
@@ -169,6 +175,12 @@ export const DIFFERENCES = {
     original: 'penctl refuses',
     ours: 'is sent, up to 64 KiB',
     why: 'there is no reason for the limit',
+  },
+  'later-options': {
+    when: 'an option belongs to a capability that this version does not have (`-F`, `-H`, `-E`, `-U`, `-i`, ...)',
+    original: 'obeys, on Windows for `-i`',
+    ours: 'says `-H: not in this version yet`, and exits with 1',
+    why: 'it comes later',
   },
   later: {
     when: 'a command belongs to a capability that this version does not have (`http`, `log`, `web_stats`, `write`, ...)',

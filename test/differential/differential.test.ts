@@ -92,14 +92,10 @@ if (process.env['PEN_PENDING'] !== undefined) {
     ),
   );
 }
-if (done(CHOICE).length === CHOICE.length) {
-  needs({ linux: true, packages: ['pen'] }, 'scripts that nobody has thought of', declareDrawn);
-}
-if (done(PENCTL).length === PENCTL.length) {
-  needs({ linux: true, packages: ['pen'] }, "our penctl with Debian's pen", () =>
-    declare(crossed(ORIGINAL, OURS), PENCTL),
-  );
-  needs({ linux: true, packages: ['pen'] }, "Debian's penctl with our pen", () =>
-    declare(crossed(OURS, ORIGINAL), PENCTL),
-  );
-}
+needs({ linux: true, packages: ['pen'] }, 'scripts that nobody has thought of', declareDrawn);
+needs({ linux: true, packages: ['pen'] }, "our penctl with Debian's pen", () =>
+  declare(crossed(ORIGINAL, OURS), PENCTL),
+);
+needs({ linux: true, packages: ['pen'] }, "Debian's penctl with our pen", () =>
+  declare(crossed(OURS, ORIGINAL), PENCTL),
+);

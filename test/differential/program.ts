@@ -1,6 +1,6 @@
 /** The two programs that the scripts compare: how they are started, what they say, and how they end. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { PEN } from '../support/pen.ts';
 import { ip, sockets } from '../support/sockets.ts';
@@ -16,6 +16,9 @@ const SECOND_MS = 4000;
 const PENCTL_LIMIT_MS = 15_000;
 const isRoot = process.getuid?.() === 0;
 
+/** Options that let both run as whoever runs the tests: root has to say that a control listener is meant. */
+const ALWAYS: readonly string[] = isRoot ? ['-f', '-u', 'root'] : ['-f'];
+
 type Maker = 'original' | 'ours';
 
 /** A pen and a penctl. */
@@ -25,7 +28,7 @@ export interface Program {
   readonly penctlName: Maker;
   readonly pen: readonly string[];
   readonly penctl: readonly string[];
-  /** Options that let it run as whoever runs the tests, with a control listener. */
+  /** Options that every start of it has. */
   readonly always: readonly string[];
   /** Lines on stderr that every start of it has. */
   readonly usual: RegExp;
@@ -36,7 +39,7 @@ export const ORIGINAL: Program = {
   penctlName: 'original',
   pen: ['/usr/bin/pen'],
   penctl: ['/usr/bin/penctl'],
-  always: isRoot ? ['-f', '-u', 'root'] : ['-f'],
+  always: ALWAYS,
   usual: /^Error Opening file \/usr\/share\/GeoIP|: (Before|After): conns = /,
 };
 
@@ -45,7 +48,7 @@ export const OURS: Program = {
   penctlName: 'ours',
   pen: [process.execPath, PEN],
   penctl: [process.execPath, PENCTL],
-  always: isRoot ? ['-f', '-u', 'root'] : ['-f'],
+  always: ALWAYS,
   usual: /: listening on /,
 };
 
@@ -104,9 +107,9 @@ export class Running {
     return [...parts, ...this.printed()].join(', ');
   }
 
-  /** `alive`, or how it ended; a death that is on its way is waited for. */
-  async fate(): Promise<string> {
-    const late = performance.now() + LATE_MS * 2;
+  /** `alive`, or how it ended; waits for a death, and longer for one that must come. */
+  async fate(mustEnd: boolean): Promise<string> {
+    const late = performance.now() + (mustEnd ? START_LIMIT_MS : LATE_MS * 2);
     while (!this.hasEnded && performance.now() < late) await pause(LOOK_MS);
     return this.hasEnded ? this.end() : 'alive';
   }
@@ -133,12 +136,11 @@ export class Running {
   private listens(): boolean {
     const { stage, args } = this;
     const path = args.find((arg) => arg.startsWith(stage.folder) && arg.endsWith('.sock') && !isControl(args, arg));
-    if (path !== undefined) return existsSync(path);
+    if (path !== undefined) return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
     // Ours says so, also when it chose the port by itself.
-    if (this.stderr.includes(': listening on ')) return true;
-    if (this.isSecond) return performance.now() > this.startMs + SECOND_MS;
-    if (!isTaken(stage.host, stage.listenPort)) return false;
-    return !args.includes(stage.control) || this.isControlRefused || isTaken(stage.host, stage.controlPort);
+    const isOpen = this.stderr.includes(': listening on ') || isTaken(stage.host, stage.listenPort);
+    if (this.isSecond && performance.now() < this.startMs + SECOND_MS) return false;
+    return isOpen && (!args.includes(stage.control) || this.isControlRefused || isTaken(stage.host, stage.controlPort));
   }
 
   private get isControlRefused(): boolean {

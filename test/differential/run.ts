@@ -129,7 +129,7 @@ class Run {
         return this.start(step.args.flatMap((arg) => (arg === '{always}' ? this.program.always : [fill(arg)])));
       case 'fate':
         if (step.signal) this.running?.child.kill(step.signal);
-        return (await this.running?.fate()) ?? 'not started';
+        return (await this.running?.fate(this.wanted(step) !== 'alive')) ?? 'not started';
       case 'answered':
         return this.answered();
       case 'printed':

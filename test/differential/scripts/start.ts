@@ -36,7 +36,7 @@ const USAGE: readonly Script[] = [
     'exit 0, usage',
     unlike('exit', 'exit 1, complains'),
   ),
-  begins('S-i', 'the option for Windows', '-i name', 'exit 0, complains', unlike('exit', 'exit 1, complains')),
+  begins('S-i', 'the option for Windows', '-i name', 'exit 0, complains', unlike('later-options', 'exit 1, not yet')),
   begins('S-none', 'no server', '{always} {listen}', 'serves', unlike('no-server', 'exit 1, complains')),
 ];
 
@@ -101,6 +101,15 @@ const ADDRESSES: readonly Script[] = [
           '3 addr 127.0.0.1 port 20100 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n' +
           '4 addr 127.0.0.1 port 20100 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n' +
           '5 addr 127.0.0.1 port 82 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n',
+        unlike(
+          'empty-field',
+          '0 addr 127.0.0.1 port 20100 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n' +
+            '1 addr 127.0.0.1 port 81 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n' +
+            '2 addr 127.0.0.1 port 80 conn 0 max 1 hard 2 weight 3 prio 4 sx 0 rx 0\n' +
+            '3 addr 127.0.0.1 port 20100 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n' +
+            '4 addr 127.0.0.1 port 20100 conn 0 max 5 hard 0 weight 0 prio 0 sx 0 rx 0\n' +
+            '5 addr 127.0.0.1 port 82 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n',
+        ),
       ),
     ],
   },
