@@ -13,7 +13,8 @@ const FIRST_PORT = 22000;
  * Draws a script of requests, held connections and commands about choice.
  *
  * Left out is what differs on purpose and would show all the time: limits and refused connects (the original counts them
- * wrongly), the default hash, numbers that are none.
+ * wrongly), the default hash, numbers that are none, and full client tables (the original counts in seconds who was away
+ * longest).
  */
 export function drawScript(prng: Prng, id: string): Script {
   const count = prng.between(1, SERVERS_MAX);
@@ -24,7 +25,6 @@ export function drawScript(prng: Prng, id: string): Script {
   if (prng.chance(1, 4)) options.push('-O', 'weight');
   if (prng.chance(1, 5)) options.push('-O', 'prio');
   if (prng.chance(1, 5)) options.push('-O', 'hash original');
-  if (prng.chance(1, 4)) options.push('-O', `clients_max ${prng.between(1, CLIENTS)}`);
   const steps: Step[] = [];
   let held = 0;
   let port = FIRST_PORT;

@@ -38,6 +38,12 @@ export const DIFFERENCES = {
     ours: 'chooses anew',
     why: 'the time is what was asked for',
   },
+  forgotten: {
+    when: 'the client table is full (`-c`), and clients come within the same second',
+    original: 'forgets the first of those that came in the oldest second',
+    ours: 'forgets the one that was away longest, exactly',
+    why: 'who is busy should be remembered',
+  },
   hash: {
     when: 'servers are chosen by hash (`-h`)',
     original: 'with 2, 4, 8 ... servers only the first byte of the address counts',

@@ -66,6 +66,17 @@ function declare(program: Program, scripts: readonly Script[]): void {
 const SEED = runSeed();
 const DRAWN = isLong ? 400 : 16;
 
+/**
+ * What both programs must agree about. Each client that it refuses lets the original lose count of its server's
+ * connections: from then on these counts differ on purpose, and with weights the choice that rests on them.
+ */
+function comparable(lines: readonly string[]): string[] {
+  const refused = lines.findIndex((line) => / R\b/.test(line));
+  if (refused < 0) return [...lines];
+  const isWeighted = lines.some((line) => /"weight/.test(line));
+  return lines.slice(0, isWeighted ? refused + 1 : lines.length).map((line) => line.replaceAll(/conn \d+/g, 'conn #'));
+}
+
 /** Both programs do the same, whatever it is. */
 function declareDrawn(): void {
   test.concurrent.each(Array.from({ length: DRAWN }, (_, number) => [SEED + number] as const))(
@@ -73,7 +84,7 @@ function declareDrawn(): void {
     async (seed) => {
       const script = drawScript(new Prng(seed), `seed ${seed}`);
       const [original, ours] = await Promise.all([runScript(script, ORIGINAL), runScript(script, OURS)]);
-      expect(ours.got, script.says).toEqual(original.got);
+      expect(comparable(ours.got), script.says).toEqual(comparable(original.got));
     },
   );
 }

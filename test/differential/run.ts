@@ -183,13 +183,17 @@ class Run {
         for (const number of words(step.what)) await this.held[Number(number)]?.leave();
         return;
       case 'wait':
-        await new Promise((resolve) => setTimeout(resolve, Number(step.what)));
+        await new Promise((resolve) => setTimeout(resolve, step.what === 'second' ? untilSecond() : Number(step.what)));
         return;
       case 'write':
         writeFileSync(`${this.stage.folder}/${step.what}`, this.stage.fill(step.text ?? '', 0));
         return;
     }
   }
+}
+
+function untilSecond(): number {
+  return 1001 - (Date.now() % 1000);
 }
 
 function describeStep(step: JudgedStep): string {

@@ -78,7 +78,7 @@ export interface Content extends Judged {
 
 export interface Happening {
   readonly do: 'down' | 'up' | 'release' | 'wait' | 'write';
-  /** Servers (`s1`), held connections by number, milliseconds, or a file's name. */
+  /** Servers (`s1`), held connections by number, milliseconds or `second`, or a file's name. */
   readonly what: string;
   readonly text?: string;
 }
@@ -176,6 +176,11 @@ export function release(numbers: string): Step {
 
 export function wait(ms: number): Step {
   return { do: 'wait', what: String(ms) };
+}
+
+/** Waits until a second of the clock has just begun, for a program that counts in those. */
+export function waitForSecond(): Step {
+  return { do: 'wait', what: 'second' };
 }
 
 export function write(name: string, text: string): Step {

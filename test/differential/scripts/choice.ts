@@ -1,5 +1,5 @@
 /** Which server a client gets: turns, memory, hash, weights, priorities. The numbers are those of the worked examples. */
-import { down, hold, request, say, unlike, up, wait, type Script } from '../script.ts';
+import { down, hold, request, say, unlike, up, wait, waitForSecond, type Script } from '../script.ts';
 
 const TURNS: readonly Script[] = [
   {
@@ -105,6 +105,13 @@ const TURNS: readonly Script[] = [
       wait(1100),
       request('c1 c2', '1 1'),
     ],
+  },
+  {
+    id: 'E64',
+    says: 'who is forgotten when the table is full, of clients that came within one second',
+    options: ['-O', 'clients_max 2'],
+    servers: 3,
+    steps: [waitForSecond(), request('c1 c2 c1 c3 c2', '1 2 1 0 2', unlike('forgotten', '1 2 1 0 1'))],
   },
   {
     id: 'E53',
