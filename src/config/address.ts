@@ -17,7 +17,7 @@ import {
   type Endpoint,
 } from '../base/endpoint.ts';
 import { ConfigError } from './model.ts';
-import { parseWhole } from './numbers.ts';
+import { parseWhole, shorten } from './numbers.ts';
 
 /** An address whose host or service may still be a name. */
 export type WrittenAddress = { readonly path: string } | { readonly host: string; readonly port: string };
@@ -33,6 +33,9 @@ export interface WrittenServer {
 const ANY_IPV4 = '0.0.0.0';
 const FIELD_MAX = 2 ** 31 - 1;
 const PORT_MAX = 65_535;
+/** Longest name of a host, and what one looks like; letters of other scripts are for the system to translate. */
+const NAME_MAX = 253;
+const NAME = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.-]*$/u;
 /** Linux keeps 108 bytes for the path and its closing NUL. */
 const LINUX_PATH_MAX = Math.min(107, UNIX_PATH_MAX);
 
@@ -102,9 +105,16 @@ export function literalEndpoint(host: string, port: number, where: string): Endp
   return { kind: KIND_IPV6, ip: Uint8Array.from(ipv6.toByteArray()), port, scope };
 }
 
-/** True for an address that needs no looking up. A zone that is no number is for `literalEndpoint` to complain about. */
-export function isLiteral(host: string): boolean {
-  return ipaddr.IPv4.isValid(host) || ipaddr.IPv6.isValid(host.split('%', 1)[0] ?? '');
+/**
+ * True for a host name, which must be looked up; false for a literal address.
+ *
+ * @errors ConfigError for what can be neither, so that no nonsense is asked of name servers. A zone that is no number
+ * is for `literalEndpoint` to complain about.
+ */
+export function isName(host: string, where: string): boolean {
+  if (ipaddr.IPv4.isValid(host) || ipaddr.IPv6.isValid(host.split('%', 1)[0] ?? '')) return false;
+  if (host.length <= NAME_MAX && NAME.test(host)) return true;
+  throw new ConfigError(where, `'${shorten(host)}' is neither an address nor the name of a host`);
 }
 
 /** A host without port, an IPv6 address in brackets or not, or the path of a unix socket. */

@@ -252,6 +252,9 @@ describe('server', () => {
     expect(hosts('server 0 address [::1]')).toEqual([]);
     expect(hosts('server 0 address /run/x')).toEqual([]);
     expect(hosts('listen www:80')).toEqual(['www']);
+    expect(hosts('listen 80')).toEqual([]);
+    expect(hosts('listen [::1]:80')).toEqual([]);
+    expect(hosts('server 0 address xn--bcher-kva.example address bücher.example')).toHaveLength(2);
     expect(hosts('listen')).toEqual([]);
     expect(hosts('mode')).toEqual([]);
   });
@@ -309,6 +312,14 @@ describe('mistakes say what was wrong, after the word, and change nothing', () =
     expect(() => say(line)).toThrow(ConfigError);
     expect(() => say(line)).toThrow(new RegExp(`^${message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`));
   });
+
+  test.each([':', '%', '::1:', 'a b', '-x', '256.1.1.1:', 'x'.repeat(254), 'a\0b', '[]x'])(
+    'no name server is asked for %j',
+    (name) => {
+      const line = readLine(`server 0 address ${name.replace(' ', '\u00a0')}`);
+      expect(() => hostsOf(line, '')).toThrow(/^server: .* is neither an address nor the name of a host$/);
+    },
+  );
 
   test('and where they stand', () => {
     expect(() => say('timeout 0', START, '-O')).toThrow("-O 'timeout': '0' is not");

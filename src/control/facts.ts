@@ -14,6 +14,7 @@ import {
   CONNECTION_FREE,
   CONNECTION_OPEN,
   CONNECTION_PARKED,
+  SIDE_ENDED,
 } from '../table/schema.ts';
 import { inFlightOf } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
@@ -28,6 +29,8 @@ const PAGE = 512;
 const STATE_CONNECTING = 1;
 const STATE_CONNECTED = 2;
 const STATE_WAITING = 32;
+const SERVER_ENDED = 4;
+const CLIENT_ENDED = 8;
 
 export interface FactsOptions {
   readonly tables: Tables;
@@ -111,7 +114,7 @@ function connectionFacts({ connections, sides }: Tables, number: number, connMax
     return number < connMax ? { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 } : undefined;
   }
   return {
-    state: stateOf(state),
+    state: stateOf(state) + endsOf(sides.marks, number),
     downFd: sides.fd[number * 2] ?? -1,
     upFd: sides.fd[number * 2 + 1] ?? -1,
     client: Math.max(0, (connections.client[number] ?? 0) - 1),
@@ -122,6 +125,12 @@ function connectionFacts({ connections, sides }: Tables, number: number, connMax
 function stateOf(state: number): number {
   if (state === CONNECTION_PARKED) return STATE_WAITING;
   return state === CONNECTION_CONNECTING ? STATE_CONNECTING : STATE_CONNECTED;
+}
+
+/** Whose ends of stream were seen. */
+function endsOf(marks: Uint8Array, number: number): number {
+  const client = ((marks[number * 2] ?? 0) & SIDE_ENDED) === 0 ? 0 : CLIENT_ENDED;
+  return client + (((marks[number * 2 + 1] ?? 0) & SIDE_ENDED) === 0 ? 0 : SERVER_ENDED);
 }
 
 /** The server a row stands for, as people number them. */

@@ -4,12 +4,29 @@
  */
 import { describe, expect, test } from 'vitest';
 import { EADDRNOTAVAIL, ECANCELED, ECONNREFUSED, ECONNRESET, EMFILE, EPIPE } from '../base/errno.ts';
-import { CLOSE_ABORT, CLOSE_ORDERLY, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, STOP } from '../loop/loop.ts';
+import {
+  CLOSE_ABORT,
+  CLOSE_ORDERLY,
+  OP_ACCEPT,
+  OP_CONNECT,
+  OP_RECV,
+  OP_SEND,
+  OP_WAKE,
+  OP_WATCH,
+  STOP,
+} from '../loop/loop.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
-import { blacklistedUntil, connectionsUsed, inFlightOf, requestStop, STOP_ORDERLY } from '../table/shared.ts';
+import {
+  blacklistedUntil,
+  connectionsUsed,
+  inFlightOf,
+  requestClose,
+  requestStop,
+  STOP_ORDERLY,
+} from '../table/shared.ts';
 import { BIG_SIZE } from './big-buffers.ts';
 import { SEND_MAX } from './operations.ts';
-import { SMALL, FIRST_SERVER, CLIENT, SERVER, Stage } from './stage.suite.ts';
+import { SMALL, FIRST_SERVER, CLIENT, SERVER, SLOTS, Stage } from './stage.suite.ts';
 
 describe('accepting', () => {
   test('asks for as many as there is room, and goes on as soon as there is some again', () => {
@@ -366,5 +383,38 @@ describe('ending', () => {
     expect(stage.endings()).toEqual([CLOSE_ABORT]);
     expect(stage.finishCancelled()).toBe(STOP);
     expect([stage.count('closedStop'), connectionsUsed(stage.tables)]).toEqual([1, 0]);
+  });
+});
+
+describe('a connection that somebody wants ended', () => {
+  test('is reset on both sides, once the worker is woken', () => {
+    const stage = new Stage();
+    stage.open();
+    expect(requestClose(stage.tables, 0, 0)).toBe(true);
+    stage.turn();
+    expect(stage.endings(), 'nobody woke it').toEqual([]);
+    stage.turn([OP_WAKE, 0, 0]);
+    stage.finishCancelled();
+    expect(stage.endings()).toEqual([CLOSE_ABORT, CLOSE_ABORT]);
+    expect([stage.count('closedAbort'), connectionsUsed(stage.tables)]).toEqual([1, 0]);
+  });
+
+  test('may still be connecting', () => {
+    const stage = new Stage();
+    stage.accept(50);
+    requestClose(stage.tables, 0, 0);
+    stage.turn([OP_WAKE, 0, 0]);
+    stage.finishCancelled();
+    expect([stage.endings(), connectionsUsed(stage.tables)]).toEqual([[CLOSE_ABORT, CLOSE_ABORT], 0]);
+  });
+
+  test('may be gone already, or never have been: nothing happens', () => {
+    const stage = new Stage();
+    for (const slot of [0, 7, SLOTS - 1, SLOTS, 2 ** 18 - 1]) {
+      expect(requestClose(stage.tables, 0, slot)).toBe(true);
+      expect(requestClose(stage.tables, 0, slot), 'one at a time').toBe(false);
+      stage.turn([OP_WAKE, 0, 0]);
+    }
+    expect([stage.endings(), connectionsUsed(stage.tables)]).toEqual([[], 0]);
   });
 });

@@ -162,7 +162,8 @@ export class EngineState {
     this.fd.fill(-1);
     this.bytesIn = tables.sides.bytesIn.subarray(slotFirst * 2, slotEnd * 2);
     this.pending = new Uint8Array(sides);
-    this.marks = new Uint8Array(sides);
+    this.marks = tables.sides.marks.subarray(slotFirst * 2, slotEnd * 2);
+    this.marks.fill(0);
     this.connectSeq = new Uint32Array(sides);
     this.recvSeq = new Uint32Array(sides);
     this.sendSeq = new Uint32Array(sides);

@@ -15,8 +15,7 @@ export const PENDING_SEND = 4;
 export const PENDING_WATCH = 8;
 
 /** Bits of `marks`: what has happened to a side. */
-/** Its stream has ended: EOF was read. */
-export const MARK_ENDED = 1;
+export { SIDE_ENDED as MARK_ENDED } from '../table/schema.ts';
 /** Its end was passed on: the other side's writing direction is shut down. */
 export const MARK_END_PASSED = 2;
 /** It no longer takes bytes (a send failed); nothing is read for it any more. */

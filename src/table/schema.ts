@@ -187,6 +187,8 @@ export const sides = table('sides', SIDES_MAX, {
   fd: owned(i32),
   /** Bytes received from this side. Client and server are credited with them when the connection leaves OPEN or DRAINING. */
   bytesIn: owned(f64),
+  /** MARK_* of engine/states.ts: what has happened to the side; SIDE_ENDED for everybody. */
+  marks: owned(u8),
 });
 
 /** Counters: one lane per worker, readers sum. */
@@ -298,6 +300,9 @@ export const FARM_F_WEIGHT = 8;
 export const FARM_F_HASH = 16;
 /** With FARM_F_HASH: the formula of the original. */
 export const FARM_F_HASH_ORIGINAL = 32;
+/** In `sides.marks`: its stream has ended, EOF was read. */
+export const SIDE_ENDED = 1;
+
 /** The fewest connections; with FARM_F_WEIGHT for the server's weight. */
 export const FARM_F_LEASTCONN = 64;
 

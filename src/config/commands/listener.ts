@@ -1,5 +1,5 @@
 /** Commands about the listener, and how clients are taken from it. */
-import { literalEndpoint, parseListen, portNumber, unixEndpoint } from '../address.ts';
+import { isName, literalEndpoint, parseListen, portNumber, unixEndpoint } from '../address.ts';
 import { answer, type Call, type Command } from '../command.ts';
 import { type Configuration, ConfigError, type WrittenEndpoint } from '../model.ts';
 import { question, setting, whole } from './kinds.ts';
@@ -26,7 +26,7 @@ const listen: Command = {
   no: undefined,
   hosts: ([word], where) => {
     const written = word === undefined ? undefined : parseListen(word, where);
-    return written && 'host' in written ? [written.host] : [];
+    return written && 'host' in written && isName(written.host, where) ? [written.host] : [];
   },
   tell: tellListen,
   run: (call) => {

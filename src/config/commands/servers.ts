@@ -1,6 +1,6 @@
 /** Commands about servers: which there are, what they may take, and how one is chosen. */
 import { KIND_UNIX, type Endpoint } from '../../base/endpoint.ts';
-import { hostText, isLiteral, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
+import { hostText, isName, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
 import { answer, type Action, type Call, type Command } from '../command.ts';
 import { ConfigError, SERVERS_LIMIT, UNSET_SERVER, type Configuration, type ServerConfig } from '../model.ts';
 import { parseWhole } from '../numbers.ts';
@@ -80,7 +80,7 @@ const server: Command = {
     for (const [key, value] of pairsOf(words.slice(1))) {
       if (key !== 'address') continue;
       const host = parseHost(value, where);
-      if (!host.includes('/') && !isLiteral(host)) names.push(host);
+      if (!host.includes('/') && isName(host, where)) names.push(host);
     }
     return names;
   },
