@@ -18,4 +18,6 @@ if (!existsSync(program)) {
 }
 // The program sees itself as the main module: usage texts and re-execution read argv[1].
 process.argv[1] = program;
+// Whoever starts it by npm waits for it.
+if (name === 'pen') process.argv.splice(2, 0, '-f');
 await import(pathToFileURL(program).href);

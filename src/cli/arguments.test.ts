@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, DEFAULT_SETTINGS } from '../config/model.ts';
-import { readCommandLine, USAGE, type CommandLine } from './arguments.ts';
+import { ConfigError } from '../config/model.ts';
+import { readCommandLine, type CommandLine } from './arguments.ts';
+import { OPTIONS, USAGE } from './options.ts';
 
 function run(...args: string[]): CommandLine {
   const request = readCommandLine(args);
@@ -9,98 +10,120 @@ function run(...args: string[]): CommandLine {
 }
 
 describe('a command line', () => {
-  test('of a listen address and servers has the defaults of the original', () => {
-    const line = run('8080', 'www1:81', 'www2');
-    expect(line.listen).toEqual({ host: '0.0.0.0', port: '8080' });
-    expect(line.servers.map(({ address }) => address)).toEqual([
-      { host: 'www1', port: '81' },
-      { host: 'www2', port: '8080' },
-    ]);
-    expect(line.configuration.settings).toEqual(DEFAULT_SETTINGS);
-    expect(line.emergency).toBeUndefined();
-  });
-
-  test.each([
-    [['-b', '5'], { blacklist: 5 }],
-    [['-t', '9'], { timeout: 9 }],
-    [['-x', '1000'], { connMax: 1000 }],
-    [['-x1000'], { connMax: 1000 }],
-    [['-m', '7'], { acceptBatch: 7 }],
-    [['-q', '64'], { backlog: 64 }],
-    [['-s'], { stubborn: true }],
-    [['-r', '-f'], { roundrobin: true }],
-    [['-rsf'], { roundrobin: true, stubborn: true }],
-    [['-O', 'idle_timeout 60', '-O', 'keepalive'], { idleTimeout: 60, keepalive: true }],
-    [['-rx', '9'], { roundrobin: true, connMax: 9 }],
-  ])('%j', (options, wanted) => {
-    expect(run(...options, '80', 'a').configuration.settings).toEqual({ ...DEFAULT_SETTINGS, ...wanted });
-  });
-
-  test('is read from left to right: the last word counts, whichever way it was said', () => {
-    expect(run('-O', 'conn_max 5', '-x', '7', '80', 'a').configuration.settings.connMax).toBe(7);
-    expect(run('-x', '7', '-O', 'conn_max 5', '80', 'a').configuration.settings.connMax, 'only grows').toBe(7);
-    expect(run('-x', '7', '-x', '8', '80', 'a').configuration.settings.connMax).toBe(8);
-    expect(run('-s', '-O', 'no stubborn', '80', 'a').configuration.settings.stubborn).toBe(false);
-    expect(run('-O', 'no stubborn', '-s', '80', 'a').configuration.settings.stubborn).toBe(true);
-  });
-
-  test('may have its options behind the servers', () => {
-    expect(run('80', 'a', '-x', '10').configuration.settings.connMax).toBe(10);
-  });
-
-  test('gives the emergency server the port of the listener', () => {
-    expect(run('-e', 'spare::3', '80', 'a').emergency).toMatchObject({
-      address: { host: 'spare', port: '80' },
-      max: 3,
+  test('is a listen address and servers', () => {
+    expect(run('8080', 'www1:81', 'www2')).toMatchObject({
+      commands: [],
+      listen: '8080',
+      servers: ['www1:81', 'www2'],
+      emergency: undefined,
+      abuse: undefined,
+      control: undefined,
+      isExitEnabled: false,
+      isForeground: false,
+      pidFile: undefined,
+      user: undefined,
+      notices: [],
     });
   });
 
-  test('of a unix listener makes servers name their port', () => {
-    expect(run('/run/pen.sock', 'a:80').listen).toEqual({ path: '/run/pen.sock' });
-    expect(() => run('/run/pen.sock', 'a')).toThrow("server: 'a' needs a port, because the listener has none");
-    expect(() => run('-e', 'a', '/run/pen.sock', 'b:1')).toThrow("-e: 'a' needs a port, because the listener has none");
+  test.each([
+    [['-b', '5'], ['blacklist 5']],
+    [['-t', '9'], ['timeout 9']],
+    [['-x1000'], ['conn_max 1000']],
+    [['-x', '-5'], ['conn_max -5']],
+    [
+      ['-c', '9', '-T', '60'],
+      ['clients_max 9', 'tracking 60'],
+    ],
+    [
+      ['-m', '7', '-q', '64'],
+      ['accept_batch 7', 'backlog 64'],
+    ],
+    [['-rsW'], ['roundrobin', 'stubborn', 'weight']],
+    [
+      ['-h', '-a', '-P'],
+      ['hash', 'ascii', 'poll'],
+    ],
+    [
+      ['-d', '-dd'],
+      ['debug 1', 'debug 2', 'debug 3'],
+    ],
+    [
+      ['-O', 'idle_timeout 60', '-o', 'keepalive'],
+      ['idle_timeout 60', 'keepalive'],
+    ],
+    [
+      ['-rx', '9'],
+      ['roundrobin', 'conn_max 9'],
+    ],
+  ])('%j is short for commands', (options, commands) => {
+    expect(run(...options, '80', 'a').commands.map(({ line }) => line)).toEqual(commands);
+  });
+
+  test('is read from left to right, and each command knows its option', () => {
+    expect(run('-O', 'conn_max 5', '80', '-x', '7', 'a').commands).toEqual([
+      { line: 'conn_max 5', where: '-O', isAsked: true },
+      { line: 'conn_max 7', where: '-x', isAsked: false },
+    ]);
+  });
+
+  test('names addresses, files and the user; the last one counts', () => {
+    const line = run('-e', 'a', '-e', 'b', '-B', 'c', '-C', '/ctl', '-p', 'f', '-u', 'me', '-X', '-f', '80', 'w');
+    expect(line).toMatchObject({
+      emergency: 'b',
+      abuse: 'c',
+      control: '/ctl',
+      pidFile: 'f',
+      user: 'me',
+      isExitEnabled: true,
+      isForeground: true,
+      servers: ['w'],
+    });
+  });
+
+  test('takes what stands behind -- as it is', () => {
+    expect(run('80', '--', '-x', '-')).toMatchObject({ servers: ['-x', '-'], commands: [] });
+  });
+
+  test('obeys options that are obsolete, and says so', () => {
+    const line = run('-D', '-n', '-S', '5', '-Q', '80', 'a');
+    expect(line.servers).toEqual(['a']);
+    expect(line.notices).toEqual(['D', 'n', 'S', 'Q'].map((letter) => `-${letter} is obsolete and has no effect`));
   });
 });
 
-describe('help and version', () => {
-  test('are given when asked for, or when nothing is said at all', () => {
-    expect(readCommandLine(['--help']).kind).toBe('help');
+describe('help', () => {
+  test('is asked for, or given when nothing is said', () => {
     expect(readCommandLine([]).kind).toBe('help');
-    expect(readCommandLine(['--version']).kind).toBe('version');
-    expect(readCommandLine(['--version', '80', 'a']).kind).toBe('version');
+    expect(readCommandLine(['80', 'a', '--help']).kind).toBe('help');
+    expect(readCommandLine(['--help', '--version']).kind).toBe('version');
   });
 
-  test('the help names every option there is', () => {
-    for (const letter of 'CXubetxmqOrsf') expect(USAGE).toMatch(new RegExp(`^ {2}-${letter} `, 'm'));
+  test('has a line for each option that does something, at most 80 columns wide', () => {
+    for (const { letter, help } of OPTIONS) {
+      if (help !== undefined) expect(USAGE).toMatch(new RegExp(`^ {2}-${letter} `, 'm'));
+    }
+    for (const line of USAGE.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 });
 
 describe('mistakes', () => {
   test.each([
-    [['-x', 'many', '80', 'a'], "-x 'conn_max': 'many' is not a whole number from 0 to 131072"],
-    [['-x', '131073', '80', 'a'], "-x 'conn_max': '131073' is not a whole number from 0 to 131072"],
-    [['-t', '0', '80', 'a'], "-t 'timeout': '0' is not a whole number from 1 to 10000000"],
-    [['-b', '1s', '80', 'a'], "-b 'blacklist': '1s' is not a whole number from 0 to 10000000"],
-    [['-m', '', '80', 'a'], '-m: needs a number'],
-    [['-q', '70000', '80', 'a'], "-q 'backlog': '70000' is not a whole number from 1 to 65535"],
-    [['-e', ':80', '80', 'a'], "-e: ':80' has no host; write host:port, [ipv6]:port or /path"],
-    [['-O', 'dance', '80', 'a'], "-O 'dance': there is no such command"],
-    [['80'], "pen: needs at least one server after the listen address '80'"],
-    [['127.0.0.1:', 'a'], "listen address: '127.0.0.1:' has no port; write host:port, [ipv6]:port or /path"],
-    [['80', 'a:b:c'], "server 'a:b:c', max: 'c' is not a whole number from 0 to 2147483647"],
     [['-y', '80', 'a'], '-y: no such option; pen --help lists them'],
     [['-4', '80', 'a'], '-4: no such option; pen --help lists them'],
-    [['--colour', '80', 'a'], '--colour'],
-    [['80', 'a', '-x'], '-x'],
-    [['-x', '-5', '80', 'a'], '-x'],
-    [['-r=1', '80', 'a'], '-'],
+    [['-ry', '80', 'a'], '-y: no such option; pen --help lists them'],
+    [['--colour', '80', 'a'], '--colour: no such option; pen --help lists them'],
+    [['-N', '80', 'a'], '-N: no such option; pen --help lists them'],
+    [['-r=1', '80', 'a'], '-=: no such option; pen --help lists them'],
+    [['80', 'a', '-x'], '-x: needs N behind it; pen --help tells what it means'],
+    [['80', 'a', '-C'], '-C: needs ADDRESS behind it; pen --help tells what it means'],
   ])('%j', (args, message) => {
     expect(() => readCommandLine(args)).toThrow(ConfigError);
     expect(() => readCommandLine(args)).toThrow(message);
   });
 
-  test.each('BFPTUWacdhijlopwEKGARZLHDQSn'.split(''))('-%s of the original is known, but not yet done', (letter) => {
+  test.each('FjlwUEKGARZLHi'.split(''))('-%s is known, but not yet done', (letter) => {
     expect(() => readCommandLine([`-${letter}`, '80', 'a'])).toThrow(`-${letter}: not in this version yet`);
-    expect(() => readCommandLine([`-r${letter}`, '80', 'a'])).toThrow(`-${letter}: not in this version yet`);
+    expect(() => readCommandLine(['80', 'a', `-r${letter}`])).toThrow(`-${letter}: not in this version yet`);
   });
 });

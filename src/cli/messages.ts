@@ -14,11 +14,23 @@ export function sayWithoutWaiting(host: Pick<Host, 'canWrite'>): void {
   listener = host;
 }
 
+/** Where lines go when there is no stderr any more. */
+let sink: ((text: string) => void) | undefined;
+
+/** From now on what is said goes to `take`, without the time. */
+export function sayTo(take: (text: string) => void): void {
+  sink = take;
+}
+
 /**
  * One line on stderr: local time, then the text. Never fails and never waits; a line that nobody takes is lost, which is
  * told with the next one.
  */
 export function say(text: string): void {
+  if (sink) {
+    sink(text);
+    return;
+  }
   const now = timestamp(new Date());
   if (lost > 0 && write(`${now}: lines lost, because nobody took them: ${lost}\n`)) lost = 0;
   if (!write(`${now}: ${text}\n`)) lost++;
@@ -45,7 +57,8 @@ export function messageOf(error: unknown): string {
   return isForPeople ? error.message : (error.stack ?? error.message);
 }
 
-function timestamp(now: Date): string {
+/** Local time, as lines begin. */
+export function timestamp(now: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
   return `${day} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`;

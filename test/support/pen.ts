@@ -117,7 +117,7 @@ export class Pen {
 
 function commandLine(options: PenOptions): string[] {
   const loop = options.loop === undefined ? [] : ['-O', options.loop];
-  const args = [...loop, ...(options.options ?? []), options.listen ?? '127.0.0.1:0', ...options.servers];
+  const args = ['-f', ...loop, ...(options.options ?? []), options.listen ?? '127.0.0.1:0', ...options.servers];
   const command = [...(options.prefix ?? []), process.execPath, PEN, ...args];
   if (options.descriptors === undefined) return command;
   return ['sh', '-c', `ulimit -n ${options.descriptors} && exec "$@"`, 'sh', ...command];

@@ -1,0 +1,137 @@
+/** In the background: the first process returns when clients are served, or says why they are not. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { PEN } from '../support/pen.ts';
+import { needs } from '../support/skip.ts';
+
+const PATIENCE_MS = 10_000;
+const LOOK_MS = 20;
+
+function start(...args: string[]) {
+  return spawnSync(process.execPath, [PEN, ...args], { encoding: 'utf8', timeout: PATIENCE_MS });
+}
+
+async function until(isDone: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!isDone()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+needs({ linux: true }, 'background', () => {
+  let folder: string;
+  let pidFile: string;
+  let socket: string;
+  const pids: number[] = [];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'background-'));
+    [pidFile, socket] = [join(folder, 'pid'), join(folder, 'pen')];
+  });
+  afterEach(async () => {
+    for (const pid of pids.splice(0)) {
+      if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
+      await until(() => !existsSync(`/proc/${pid}`), 'the process to be gone');
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Starts it and remembers the process it leaves. */
+  function leave(...args: string[]): number {
+    const { status, stdout, stderr } = start('-p', pidFile, ...args, socket, '127.0.0.1:9');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toBe('');
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    pids.push(pid);
+    return pid;
+  }
+
+  test('the first process returns 0 when clients are served; the other has a session of its own and no terminal', async () => {
+    const pid = leave();
+    await new Promise<void>((resolve, reject) => {
+      connect(socket, resolve).on('error', reject).end();
+    });
+    expect([0, 1, 2].map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))).toEqual([
+      '/dev/null',
+      '/dev/null',
+      '/dev/null',
+    ]);
+    expect(readlinkSync(`/proc/${pid}/cwd`)).toBe(process.cwd());
+    const [, , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    expect(Number(session)).toBe(pid);
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('PEN_BACKGROUND');
+  });
+
+  test('TERM ends it and takes its pid file and its socket away', async () => {
+    const pid = leave();
+    process.kill(pid, 'SIGTERM');
+    await until(() => !existsSync(`/proc/${pid}`), 'the end');
+    expect([existsSync(pidFile), existsSync(socket)]).toEqual([false, false]);
+  });
+
+  test('KILL leaves both; the next one takes them over', async () => {
+    const first = leave();
+    process.kill(first, 'SIGKILL');
+    await until(() => !existsSync(`/proc/${first}`), 'the end');
+    expect([existsSync(pidFile), existsSync(socket)]).toEqual([true, true]);
+    expect(leave()).not.toBe(first);
+  });
+
+  test.each([
+    ['an address in use', () => ['-f'], /cannot listen on/],
+    ['an option that is wrong', () => ['-x', 'many'], /^pen: -x 'conn_max': 'many' is not a whole number/],
+    ['a pid file that cannot be written', () => ['-p', '/nowhere/pid'], /-p: .*the folder does not exist/],
+    ['a link in place of the pid file', () => ['-p', join(folder, 'link')], /symbolic link, which is not followed/],
+  ])('%s: status 1, the reason on stderr, and nobody is left behind', (what, options, says) => {
+    symlinkSync(join(folder, 'victim'), join(folder, 'link'));
+    if (what === 'an address in use') leave();
+    const args = what === 'an address in use' ? [] : options();
+    const { status, stderr } = start(...args, socket, '127.0.0.1:9');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(says);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(existsSync(join(folder, 'victim'))).toBe(false);
+    if (what !== 'an address in use') expect(existsSync(socket)).toBe(false);
+  });
+
+  test('answers of commands are seen before the terminal is left, those of other options are not', () => {
+    const { status, stdout } = start('-p', pidFile, '-b', '7', '-O', 'mode', socket, '127.0.0.1:9');
+    pids.push(Number(readFileSync(pidFile, 'utf8')));
+    expect([status, stdout]).toEqual([0, 'no hash no roundrobin no stubborn no weight no prio\n']);
+  });
+});
+
+needs({ linux: true }, 'signals in the foreground', () => {
+  test('USR1 tells statistics and HUP that there is nothing to open again; both leave it running, USR2 aborts it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'signals-'));
+    const pidFile = join(folder, 'pid');
+    writeFileSync(pidFile, 'old');
+    const child = spawn(process.execPath, [PEN, '-f', '-p', pidFile, '127.0.0.1:0', '127.0.0.1:9:5:7'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      cwd: folder,
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ?? code)));
+    await until(() => said.includes('listening on'), 'the start');
+    expect(readFileSync(pidFile, 'utf8')).toBe(String(child.pid));
+    child.kill('SIGUSR1');
+    await until(() => said.includes('connections: at most'), 'statistics');
+    expect(said).toMatch(/: statistics: 1 servers, 0 clients, 0 connections\n/);
+    expect(said).toMatch(
+      /: server 0: address 127\.0\.0\.1 port 9, 0 connections \(5 soft, 7 hard\), sent 0, received 0\n/,
+    );
+    child.kill('SIGHUP');
+    await until(() => said.includes('SIGHUP:'), 'the answer to HUP');
+    child.kill('SIGUSR2');
+    expect(await ended).toBe('SIGABRT');
+    rmSync(folder, { recursive: true });
+  });
+});
