@@ -6,7 +6,7 @@ import { readCommandLine, type CommandLine } from '../cli/arguments.ts';
 import { isInBackground, openMessenger, startInBackground, type Messenger } from '../cli/background.ts';
 import { configure } from '../cli/configure.ts';
 import { controllerOf, listenForControl, openControlPort } from '../cli/control-port.ts';
-import { messageOf, say, sayTo, sayWithoutWaiting, timestamp } from '../cli/messages.ts';
+import { messageOf, say, sayTo, sayWithoutWaiting, stamped } from '../cli/messages.ts';
 import { USAGE } from '../cli/options.ts';
 import { writePidFile } from '../cli/pid-file.ts';
 import { acceptUser } from '../cli/user.ts';
@@ -37,7 +37,7 @@ process.on('SIGUSR2', () => process.abort());
 process.on('SIGHUP', () => say('SIGHUP: there is no log and no configuration file to open again'));
 
 const messenger: Messenger | undefined = isInBackground() ? openMessenger() : undefined;
-if (messenger) sayTo((text) => messenger.err(`${timestamp(new Date())}: ${text}\n`));
+if (messenger) sayTo((text) => messenger.err(stamped(text)));
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

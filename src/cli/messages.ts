@@ -57,8 +57,12 @@ export function messageOf(error: unknown): string {
   return isForPeople ? error.message : (error.stack ?? error.message);
 }
 
-/** Local time, as lines begin. */
-export function timestamp(now: Date): string {
+/** What is said, as a line of stderr. */
+export function stamped(text: string): string {
+  return `${timestamp(new Date())}: ${text}\n`;
+}
+
+function timestamp(now: Date): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
   return `${day} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`;

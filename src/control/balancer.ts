@@ -186,6 +186,7 @@ export class Balancer {
 
 /** The loop a worker is started with. */
 function loopOf({ settings }: Configuration): 'auto' | 'uring' | 'epoll' {
+  if (settings.workers > 1) throw new ConfigError('workers', 'more than one is not in this version yet');
   if (settings.loop !== 'node') return settings.loop;
   throw new ConfigError('node', 'not in this version yet');
 }
