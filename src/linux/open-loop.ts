@@ -1,8 +1,8 @@
 /** Picks the loop for a worker: io_uring where the kernel allows it, else epoll. */
-import { loadFfi } from '../ffi/load.ts';
+import { loadFfi, type Ffi } from '../ffi/load.ts';
 import type { Loop, LoopOptions } from '../loop/loop.ts';
 import { EpollLoop } from './epoll.ts';
-import { probeUring } from './uring/probe.ts';
+import { openReason, probeUring } from './uring/probe.ts';
 import { openUring } from './uring.ts';
 
 /** What a user may ask for; `auto` takes the best that works. */
@@ -26,11 +26,20 @@ export function openLoop(choice: LoopChoice, options: LoopOptions): OpenedLoop {
   if (ffi === undefined) return { reason };
   try {
     if (choice === 'epoll') return { loop: new EpollLoop(ffi, options), reason: '' };
-    const unusable = probeUring(ffi);
-    if (unusable === '') return { loop: openUring(ffi, options), reason: '' };
-    if (choice === 'uring') return { reason: unusable };
-    return { loop: new EpollLoop(ffi, options), reason: `epoll is used: ${unusable}` };
+    const uring = tryUring(ffi, options);
+    if (uring.loop !== undefined || choice === 'uring') return uring;
+    return { loop: new EpollLoop(ffi, options), reason: `epoll is used: ${uring.reason}` };
   } catch (error) {
     return { reason: `no loop could be opened: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function tryUring(ffi: Ffi, options: LoopOptions): OpenedLoop {
+  const unusable = probeUring(ffi);
+  if (unusable !== '') return { reason: unusable };
+  try {
+    return { loop: openUring(ffi, options), reason: '' };
+  } catch (error) {
+    return { reason: openReason(error) };
   }
 }

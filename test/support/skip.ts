@@ -36,6 +36,7 @@ const programs = {
   pen: 'pen',
   procps: 'ps',
   strace: 'strace',
+  'util-linux': 'setpriv',
   wrk: 'wrk',
 } as const;
 

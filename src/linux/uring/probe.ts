@@ -46,7 +46,7 @@ export function probeUring(ffi: Ffi): string {
   try {
     ring = new Ring(ffi, 4, 8);
   } catch (error) {
-    return error instanceof RingError ? setupReason(error.errno) : `io_uring: ${String(error)}`;
+    return openReason(error);
   }
   try {
     return operationsReason(ffi, ring) || buffersReason(ffi, ring) || roundReason(ring);
@@ -55,6 +55,12 @@ export function probeUring(ffi: Ffi): string {
   } finally {
     ring.destroy();
   }
+}
+
+/** Why a ring could not be opened, from what was thrown. The small ring may work where the large one does not. */
+export function openReason(error: unknown): string {
+  if (error instanceof RingError) return setupReason(error.errno);
+  return `io_uring cannot be set up: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 function setupReason(errno: number): string {
