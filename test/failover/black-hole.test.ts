@@ -15,6 +15,9 @@ const TIMEOUT_S = 2;
 const TIMEOUT_MS = TIMEOUT_S * 1000;
 const ANSWER_KEY = 0;
 
+const hasWaited = (visit: Visit): boolean => visit.ms > TIMEOUT_MS - 50;
+const endMs = (visit: Visit): number => visit.startMs + visit.ms;
+
 function answer(peer: Peer): void {
   peer.key = ANSWER_KEY;
   echo(peer);
@@ -73,14 +76,16 @@ for (const loop of LOOPS) {
       const holeMs = performance.now();
       await reactor().pass(200);
       expect(await cpuShare(pen, TIMEOUT_MS - 300)).toBeLessThan(0.2);
-      await reactor().pass(600);
-      const knownMs = holeMs + TIMEOUT_MS + 300;
+      // Known from when the first who waited is answered: by another server, so this one has been given up.
+      const known = (): number => Math.min(...visitors.between(holeMs).filter(hasWaited).map(endMs));
+      await reactor().until(() => known() < Infinity, 'somebody has waited for one timeout');
+      await reactor().pass(300);
       expect(await cpuShare(pen, 1000)).toBeLessThan(0.2);
+      const knownMs = known();
       await visitors.finish(5000);
       namespace.heal();
       const slowest = (visits: readonly Visit[]): number => Math.max(...visits.map((visit) => visit.ms));
       expect(visitors.visits.filter((visit) => !visit.isAnswered)).toEqual([]);
-      expect(slowest(visitors.between(holeMs, knownMs))).toBeGreaterThan(TIMEOUT_MS - 50);
       // One timeout, not two; and later none.
       expect(slowest(visitors.visits)).toBeLessThan(TIMEOUT_MS * 2);
       expect(slowest(visitors.between(knownMs))).toBeLessThan(TIMEOUT_MS);

@@ -55,12 +55,19 @@ export function unacknowledgedAt(pid: number, port: number): number[] {
   return rows.map(([, , , , queues]) => Number.parseInt(queues, 16)).filter((bytes) => bytes > 0);
 }
 
-/** Rows of the kernel's tables of TCP sockets, as words: number, local, remote, state, queues (sent:received), ... */
+/**
+ * Rows of the kernel's tables of TCP sockets, as words: number, local, remote, state, queues (sent:received), ... Each
+ * connection once: the kernel may show it twice when others come and go while the table is read.
+ */
 function tcpRows(pid: number): string[][] {
-  return ['tcp', 'tcp6'].flatMap((table) => {
-    const lines = readFileSync(`/proc/${pid}/net/${table}`, 'latin1').trim().split('\n').slice(1);
-    return lines.map((line) => line.trim().split(/\s+/));
-  });
+  const rows = new Map<string, string[]>();
+  for (const table of ['tcp', 'tcp6']) {
+    for (const line of readFileSync(`/proc/${pid}/net/${table}`, 'latin1').trim().split('\n').slice(1)) {
+      const words = line.trim().split(/\s+/);
+      rows.set(`${words[1]} ${words[2]}`, words);
+    }
+  }
+  return [...rows.values()];
 }
 
 function portSuffix(port: number): string {

@@ -211,7 +211,8 @@ onEachLoop('T8: crowds', CROWD, (rig) => {
       server.send(CROWD_BYTES);
     }
     const left = (): number[] => unacknowledgedAt(rig.pen.pid, rig.pen.port);
-    await rig.until(() => left().length === STALLED, 'every client has closed its window', 15_000);
+    const isStalled = (): boolean => left().length >= STALLED;
+    await rig.until(isStalled, 'every client has closed its window', 15_000);
     expect(Math.max(...left()), 'the kernel has not taken all, so Pen waits').toBeLessThan(CROWD_BYTES - 16 * 1024);
     const ratios: number[] = [];
     // A crowd that costs half of the rate does so in every try; a neighbour on the machine comes and goes.
@@ -220,7 +221,7 @@ onEachLoop('T8: crowds', CROWD, (rig) => {
     expect(Math.max(...ratios), `rate beside the crowd by that without, ${ratios.join(' ')}`).toBeGreaterThan(
       RATIO_MIN,
     );
-    expect(left().length, 'stalled to the end').toBe(STALLED);
+    await rig.until(isStalled, 'all are stalled to the end');
     expect(stalled.filter(({ client, server }) => client.ending !== '' || server.ending !== '')).toEqual([]);
-  }, 60_000);
+  }, 240_000);
 });
