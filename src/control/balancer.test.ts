@@ -103,8 +103,8 @@ describe('a host that lets us listen', () => {
   test('aborts what a failed worker left behind, and nothing else', async () => {
     const { host, notes } = noting();
     const balancer = await Balancer.start(host, configuration(2), WORKER);
-    balancer.tables.sides.fd.fill(-1);
-    balancer.tables.sides.fd.set([40, 41, -1, 43]);
+    balancer.tables.sides.fd.set([40, 41, -1, 43, 99]);
+    balancer.tables.workers.slotEnd[0] = 2;
     balancer.abortConnections();
     expect(notes).toEqual(['abort 40', 'abort 41', 'abort 43']);
   });

@@ -22,8 +22,6 @@ export const DESCRIPTOR_RESERVE = 48;
 const CONTROL_RESERVE = 33;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
-/** Slots for each connection asked for, so that `conn_max` can grow; those not used cost next to nothing. */
-const GROWTH = 2;
 /** How long a new configuration waits for a worker's turn to end: in all a few seconds. */
 const PUBLISH_WAIT_MS = 2;
 const PUBLISH_TRIES = 1500;
@@ -37,8 +35,6 @@ interface Running {
   readonly configuration: Configuration;
   readonly listeners: readonly OpenListener[];
   readonly limits: Limits;
-  /** Connections that the workers have slots for. */
-  readonly slots: number;
 }
 
 export class Balancer {
@@ -64,15 +60,14 @@ export class Balancer {
     const { descriptorMax, ...room } = fitToDescriptors(host, configuration);
     const { clientsMax } = limitsOf(configuration.settings);
     const fitted = { ...configuration, settings: { ...configuration.settings, ...room, clientsMax } };
-    const slots = Math.min(GROWTH * slotsFor(room.connMax, room.parkedMax), CONNECTIONS_MAX);
     const listeners = [openListener(host, fitted)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
     const limits = { descriptorMax };
     try {
       publish(tables, fitted, listeners, limits);
-      const start = { worker: 0, slotFirst: 0, slotCount: slots, loop: loopOf(fitted) };
+      const start = { worker: 0, slotFirst: 0, slotCount: CONNECTIONS_MAX, loop: loopOf(fitted) };
       const supervisor = await Supervisor.start(workerScript, host, tables, start);
-      return new Balancer(host, tables, { configuration: fitted, listeners, limits, slots }, supervisor);
+      return new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
     } catch (error) {
       closeListeners(host, listeners);
       throw error;
@@ -116,18 +111,15 @@ export class Balancer {
   }
 
   /** Room for more connections, if more are wanted. @errors ConfigError when there is none. */
-  private limitsFor(configuration: Configuration, { slots, limits }: Running): Limits {
+  private limitsFor(configuration: Configuration, { limits }: Running): Limits {
     const { settings } = configuration;
     const { connMax, parkedMax } = settings;
     if (connMax === this.configuration.settings.connMax && parkedMax === this.configuration.settings.parkedMax) {
       return limits;
     }
     const room = limitsOf(settings);
-    if (slotsFor(room.connMax, room.parkedMax) > slots) {
-      throw new ConfigError(
-        'conn_max',
-        `there is room for ${slots} connections, parked ones included, until a restart`,
-      );
+    if (slotsFor(room.connMax, room.parkedMax) > CONNECTIONS_MAX) {
+      throw new ConfigError('conn_max', `there is room for ${CONNECTIONS_MAX} connections, parked ones included`);
     }
     return { descriptorMax: fitToDescriptors(this.host, configuration).descriptorMax };
   }
@@ -175,11 +167,10 @@ export class Balancer {
 
   /** After the worker has failed: ends the connections it left behind, so that none of them looks complete. */
   abortConnections(): void {
-    const { fd } = this.tables.sides;
-    const sides = this.running.slots * 2;
-    for (let side = 0; side < sides; side++) {
-      const left = fd[side] ?? -1;
-      if (left >= 0) this.host.abort(left as Fd);
+    const { sides, workers } = this.tables;
+    const from = (workers.slotFirst[0] ?? 0) * 2;
+    for (const fd of sides.fd.subarray(from, (workers.slotEnd[0] ?? 0) * 2)) {
+      if (fd >= 0) this.host.abort(fd as Fd);
     }
   }
 }

@@ -119,7 +119,7 @@ function sweep(e: EngineState): void {
   const { parking } = e;
   parking.isSweepDue = false;
   parking.isShortOfRoom = false;
-  for (let slot = 0; slot < e.slotCount && parking.count > 0; slot++) {
+  for (let slot = 0; slot < e.slotsTouched && parking.count > 0; slot++) {
     if (e.state[slot] !== PARKED || !parking.isOldest(slot)) continue;
     const source = e.source[slot];
     while (serveOldest(e, source));

@@ -67,7 +67,7 @@ function sideHasBytesOut(e: EngineState, side: number, limitMs: number): boolean
 
 /** A changed idle limit applies to connections that stand: each gets a timer that will look at it. */
 export function superviseAll(e: EngineState): void {
-  for (let slot = 0; slot < e.slotCount; slot++) {
+  for (let slot = 0; slot < e.slotsTouched; slot++) {
     if (e.state[slot] === PARKED) superviseParked(e, slot);
     if (e.state[slot] !== OPEN || e.checkMs[slot] <= e.nowMs + CHECK_MS) continue;
     // Nobody has measured its progress while there was no limit: it counts from now.

@@ -121,7 +121,7 @@ function followConfiguration(e: EngineState): void {
 /** Somebody wants a connection ended: by abort, so that neither side takes it for complete. */
 function obeyCloseRequest(e: EngineState): void {
   const slot = takeCloseRequest(e.tables, e.worker) - e.slotFirst;
-  if (slot < 0 || slot >= e.slotCount) return;
+  if (slot < 0 || slot >= e.slotsTouched) return;
   const state = e.state[slot];
   if (state !== FREE && state !== ENDING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
 }
@@ -130,7 +130,7 @@ function obeyCloseRequest(e: EngineState): void {
 function beginStop(e: EngineState): void {
   e.stop = stopping(e.tables);
   e.acceptDirty = true;
-  for (let slot = 0; slot < e.slotCount; slot++) {
+  for (let slot = 0; slot < e.slotsTouched; slot++) {
     const state = e.state[slot];
     if (state !== FREE && state !== ENDING) end(e, slot, CLOSE_ABORT, REASON_STOP);
   }

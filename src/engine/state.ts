@@ -120,8 +120,11 @@ export class EngineState {
   /** STOP_* once the worker was asked to stop. */
   stop = 0;
 
+  /** Slots from here on have never been used: nothing of them is set up, so that room nobody needs costs no memory. */
+  slotsTouched = 0;
+  /** Slots that came back. */
   private readonly freeSlots: Int32Array;
-  private freeCount: number;
+  private freeCount = 0;
   private seq = 0;
 
   constructor(options: EngineOptions) {
@@ -140,7 +143,7 @@ export class EngineState {
 
     const slotEnd = slotFirst + slots;
     tables.workers.slotFirst[this.worker] = slotFirst;
-    tables.workers.slotEnd[this.worker] = slotEnd;
+    tables.workers.slotEnd[this.worker] = slotFirst;
     const rows = tables.connections;
     this.state = rows.state.subarray(slotFirst, slotEnd);
     this.server = rows.server.subarray(slotFirst, slotEnd);
@@ -156,10 +159,9 @@ export class EngineState {
     this.reason = new Uint8Array(slots);
     this.how = new Uint8Array(slots);
     this.phaseMs = new Float64Array(slots);
-    this.checkMs = new Float64Array(slots).fill(Infinity);
+    this.checkMs = new Float64Array(slots);
 
     this.fd = tables.sides.fd.subarray(slotFirst * 2, slotEnd * 2);
-    this.fd.fill(-1);
     this.bytesIn = tables.sides.bytesIn.subarray(slotFirst * 2, slotEnd * 2);
     this.pending = new Uint8Array(sides);
     this.marks = tables.sides.marks.subarray(slotFirst * 2, slotEnd * 2);
@@ -178,8 +180,6 @@ export class EngineState {
     this.progressSeq = new Uint32Array(sides);
 
     this.freeSlots = new Int32Array(slots);
-    for (let i = 0; i < slots; i++) this.freeSlots[i] = slots - 1 - i;
-    this.freeCount = slots;
   }
 
   /** Timer key for trying to accept again after descriptors ran out. */
@@ -215,12 +215,18 @@ export class EngineState {
 
   /** Slots that no connection uses. */
   get freeSlotCount(): number {
-    return this.freeCount;
+    return this.slotCount - this.slotsTouched + this.freeCount;
   }
 
   takeSlot(): number {
-    assert(this.freeCount > 0, 'a slot is free when a connection is accepted');
-    return this.freeSlots[--this.freeCount];
+    if (this.freeCount > 0) return this.freeSlots[--this.freeCount];
+    assert(this.slotsTouched < this.slotCount, 'a slot is free when a connection is accepted');
+    const slot = this.slotsTouched++;
+    this.checkMs[slot] = Infinity;
+    this.fd[slot * 2] = -1;
+    this.fd[slot * 2 + 1] = -1;
+    this.tables.workers.slotEnd[this.worker] = this.slotFirst + this.slotsTouched;
+    return slot;
   }
 
   giveSlot(slot: number): void {

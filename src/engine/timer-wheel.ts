@@ -17,6 +17,8 @@ const SLOTS = 1 << SLOT_BITS;
 const SLOT_MASK = SLOTS - 1;
 const REACH_TICKS = SLOTS ** LEVELS - 1;
 const NONE = -1;
+/** In `place`: the key has no timer. 0, so that keys never used cost no memory. */
+const NOWHERE = 0;
 
 /** Called for each timer that is due; it is cleared before the call and may be set again inside. */
 export type Fire = (key: number, nowMs: number) => void;
@@ -26,7 +28,7 @@ export class TimerWheel {
   count = 0;
   private readonly next: Int32Array;
   private readonly prev: Int32Array;
-  /** Slot of the wheel in which the key's timer hangs, NONE when it has none. */
+  /** Slot of the wheel in which the key's timer hangs, plus one; NOWHERE when it has none. */
   private readonly place: Int32Array;
   private readonly due: Float64Array;
   private readonly head = new Int32Array(LEVELS * SLOTS).fill(NONE);
@@ -38,20 +40,20 @@ export class TimerWheel {
 
   /** @param keys timers are numbered 0..keys-1. */
   constructor(keys: number, nowMs: number) {
-    this.next = new Int32Array(keys).fill(NONE);
-    this.prev = new Int32Array(keys).fill(NONE);
-    this.place = new Int32Array(keys).fill(NONE);
+    this.next = new Int32Array(keys);
+    this.prev = new Int32Array(keys);
+    this.place = new Int32Array(keys);
     this.due = new Float64Array(keys);
     this.tick = Math.floor(nowMs / TICK_MS);
   }
 
   isSet(key: number): boolean {
-    return this.place[key] !== NONE;
+    return this.place[key] !== NOWHERE;
   }
 
   /** Sets the key's timer to `atMs`, replacing what it had. A moment in the past fires on the next advance. */
   set(key: number, atMs: number): void {
-    if (this.place[key] !== NONE) this.clear(key);
+    if (this.place[key] !== NOWHERE) this.clear(key);
     this.due[key] = Math.max(Math.ceil(atMs / TICK_MS), this.tick + 1);
     this.insert(key);
     this.count++;
@@ -61,7 +63,7 @@ export class TimerWheel {
 
   /** Clears the key's timer; nothing happens when it has none. */
   clear(key: number): void {
-    if (this.place[key] === NONE) return;
+    if (this.place[key] === NOWHERE) return;
     this.unlink(key);
     this.count--;
   }
@@ -137,19 +139,19 @@ export class TimerWheel {
     this.prev[key] = NONE;
     if (first !== NONE) this.prev[first] = key;
     this.head[place] = key;
-    this.place[key] = place;
+    this.place[key] = place + 1;
     this.filled[level]++;
   }
 
   private unlink(key: number): void {
-    const place = this.place[key];
-    assert(place !== NONE, 'a timer that is unlinked hangs in the wheel');
+    const place = this.place[key] - 1;
+    assert(place >= 0, 'a timer that is unlinked hangs in the wheel');
     const after = this.next[key];
     const before = this.prev[key];
     if (before === NONE) this.head[place] = after;
     else this.next[before] = after;
     if (after !== NONE) this.prev[after] = before;
-    this.place[key] = NONE;
+    this.place[key] = NOWHERE;
     this.filled[place >> SLOT_BITS]--;
   }
 }

@@ -9,22 +9,24 @@ import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
  * @owner the loop's thread. @cost O(1), no allocation.
  */
 export class SmallBuffers {
+  private readonly count: number;
+  /** Offsets that came back. Buffers from `usedMax` on were never needed, and are in no list. */
   private readonly free: Uint32Array;
   private readonly isHeld: Uint8Array;
-  private freeCount: number;
+  private freeCount = 0;
+  private usedMax = 0;
 
   /** @param count buffers, > 0. */
   constructor(count: number) {
     this.free = new Uint32Array(count);
     this.isHeld = new Uint8Array(count);
-    this.freeCount = count;
-    for (let i = 0; i < count; i++) this.free[i] = SMALL_FIRST + (count - 1 - i) * SMALL_SIZE;
+    this.count = count;
   }
 
   /** An arena offset, or 0 when all are held. */
   take(): number {
-    if (this.freeCount === 0) return 0;
-    const offset = this.free[--this.freeCount];
+    if (!this.hasFree()) return 0;
+    const offset = this.freeCount > 0 ? this.free[--this.freeCount] : SMALL_FIRST + this.usedMax++ * SMALL_SIZE;
     this.isHeld[(offset - SMALL_FIRST) / SMALL_SIZE] = 1;
     return offset;
   }
@@ -38,10 +40,10 @@ export class SmallBuffers {
   }
 
   hasFree(): boolean {
-    return this.freeCount > 0;
+    return this.freeCount > 0 || this.usedMax < this.count;
   }
 
   held(): number {
-    return this.free.length - this.freeCount;
+    return this.usedMax - this.freeCount;
   }
 }

@@ -2,7 +2,6 @@
  * What the epoll loop knows about each side: operations that wait for readiness, what the kernel said last, and which
  * descriptor stands for it.
  */
-import { NO_FD } from './epoll-abi.ts';
 
 /** Operations that wait, as bits of `parked`. */
 export const PARKED_RECV = 1;
@@ -25,6 +24,12 @@ export const HINT_ERROR = 4;
 
 const FD_TABLE_FIRST = 1024;
 
+/* What a side is that was never used: 0, so that it costs no memory. */
+/** Never a connection's: Node keeps 0, 1 and 2 open. */
+const NO_SIDE_FD = 0;
+const NOT_LISTED = 0;
+const LAST = -1;
+
 /**
  * Columns by side slot, and the way from a descriptor back to its side.
  *
@@ -36,7 +41,7 @@ const FD_TABLE_FIRST = 1024;
 export class Sides {
   readonly parked: Uint8Array;
   readonly hints: Uint8Array;
-  /** The registered descriptor, NO_FD for none. */
+  /** The registered descriptor, NO_SIDE_FD for none. */
   readonly fd: Int32Array;
   /** errno of the abort, once an operation has taken it from the socket: the kernel tells it only once. */
   readonly error: Uint8Array;
@@ -50,7 +55,7 @@ export class Sides {
   readonly sendDone: Uint32Array;
   readonly connectSeq: Uint32Array;
   readonly watchSeq: Uint32Array;
-  /** First in, first out list of sides that wait for a small buffer. */
+  /** First in, first out list of sides that wait for a small buffer: next side plus one, LAST or NOT_LISTED. */
   private readonly starvedNext: Int32Array;
   private starvedFirst = -1;
   private starvedLast = -1;
@@ -62,7 +67,7 @@ export class Sides {
   constructor(count: number) {
     this.parked = new Uint8Array(count);
     this.hints = new Uint8Array(count);
-    this.fd = new Int32Array(count).fill(NO_FD);
+    this.fd = new Int32Array(count);
     this.error = new Uint8Array(count);
     this.recvSeq = new Uint32Array(count);
     this.recvOffset = new Uint32Array(count);
@@ -73,7 +78,7 @@ export class Sides {
     this.sendDone = new Uint32Array(count);
     this.connectSeq = new Uint32Array(count);
     this.watchSeq = new Uint32Array(count);
-    this.starvedNext = new Int32Array(count).fill(NOT_LISTED);
+    this.starvedNext = new Int32Array(count);
   }
 
   /** Notes that `fd` stands for `side` from now on. @returns the generation for its events, > 0. */
@@ -96,7 +101,7 @@ export class Sides {
     this.generationOf[fd] = 0;
     // The side may already stand for a newer descriptor.
     if (this.fd[side] !== fd) return;
-    this.fd[side] = NO_FD;
+    this.fd[side] = NO_SIDE_FD;
     this.hints[side] = 0;
     this.error[side] = 0;
   }
@@ -115,9 +120,9 @@ export class Sides {
   starve(side: number): void {
     this.parked[side] |= PARKED_STARVED;
     if (this.starvedNext[side] !== NOT_LISTED) return;
-    this.starvedNext[side] = -1;
+    this.starvedNext[side] = LAST;
     if (this.starvedLast < 0) this.starvedFirst = side;
-    else this.starvedNext[this.starvedLast] = side;
+    else this.starvedNext[this.starvedLast] = side + 1;
     this.starvedLast = side;
   }
 
@@ -129,7 +134,8 @@ export class Sides {
   unstarve(): number {
     const side = this.starvedFirst;
     if (side < 0) return -1;
-    this.starvedFirst = this.starvedNext[side];
+    const next = this.starvedNext[side];
+    this.starvedFirst = next === LAST ? -1 : next - 1;
     if (this.starvedFirst < 0) this.starvedLast = -1;
     this.starvedNext[side] = NOT_LISTED;
     return side;
@@ -147,5 +153,4 @@ export class Sides {
   }
 }
 
-const NOT_LISTED = -2;
 const GENERATION_MAX = 0x3f_ff_ff_ff;

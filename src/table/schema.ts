@@ -260,8 +260,9 @@ export const workers = table('workers', WORKERS_MAX, {
   versionSeen: shared,
   /** Connection slot plus one that control wants ended; 0 none. */
   closeRequest: shared,
-  /** First and one-past-last connection slot of the worker; multiples of 64, so that no cache line has two owners. */
+  /** First connection slot of the worker, a multiple of 64, so that no cache line has two owners. */
   slotFirst: owned(u32),
+  /** One past the last slot that the worker has ever used: what lies beyond is not set up. */
   slotEnd: owned(u32),
 });
 
