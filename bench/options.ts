@@ -18,6 +18,7 @@ export const ROWS = [
   'idle-memory',
   'idle-cpu',
   'lookup',
+  'tracking',
 ] as const;
 export type RowName = (typeof ROWS)[number];
 
@@ -81,6 +82,7 @@ const SMOKE_ROWS: readonly RowName[] = [
   'idle-memory',
   'idle-cpu',
   'lookup',
+  'tracking',
 ];
 const SMOKE_FREE_ROWS: readonly RowName[] = ['ka256'];
 const MEBIBYTE = 2 ** 20;

@@ -8,6 +8,7 @@ import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
 import { lookupRow } from './lookup.ts';
 import { requestRow } from './requests.ts';
+import { trackingRow } from './tracking.ts';
 
 /** What `--rows` chooses from. */
 export const rows: Readonly<Record<RowName, RowDefinition>> = {
@@ -23,4 +24,5 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   'idle-memory': idleMemoryRow,
   'idle-cpu': idleCpuRow,
   lookup: lookupRow,
+  tracking: trackingRow,
 };
