@@ -34,7 +34,7 @@ let tellStatistics = (): void => say('no statistics yet: still starting');
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, requestStop);
 process.on('SIGUSR1', () => tellStatistics());
 process.on('SIGUSR2', () => process.abort());
-process.on('SIGHUP', () => say('SIGHUP: there is no log and no configuration file to open again'));
+process.on('SIGHUP', () => say('SIGHUP has nothing to open again: there is no log and no configuration file'));
 
 const messenger: Messenger | undefined = isInBackground() ? openMessenger() : undefined;
 if (messenger) sayTo((text) => messenger.err(stamped(text)));

@@ -25,7 +25,7 @@ class Unheard {
   private readonly ended: Promise<number | null>;
 
   constructor(stderr: 'pipe' | number) {
-    this.child = spawn(process.execPath, [PEN, this.path, this.server.address], {
+    this.child = spawn(process.execPath, [PEN, '-f', this.path, this.server.address], {
       stdio: ['ignore', 'ignore', stderr],
     });
     this.ended = new Promise((resolve) => this.child.on('exit', (code) => resolve(code)));
