@@ -54,7 +54,7 @@ export interface Settings {
   /** Threads of the data plane. **Default** 1. */
   readonly workers: number;
 
-  /** Whom a new client is given to, by the first of these that is on: prio, weight, leastconn, hash, else in turn. */
+  /** How a new client is given a server: by the first that is on of prio, leastconn, weight, hash; else in turn. */
   readonly prio: boolean;
   readonly weight: boolean;
   readonly leastconn: boolean;

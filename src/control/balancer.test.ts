@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
+import { CONNECTIONS_MAX } from '../table/limits.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 
 const LISTEN = { text: '0', endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } } as const;
@@ -107,5 +108,36 @@ describe('a host that lets us listen', () => {
     balancer.tables.workers.slotEnd[0] = 2;
     balancer.abortConnections();
     expect(notes).toEqual(['abort 40', 'abort 41', 'abort 43']);
+  });
+
+  test('keeps what is in force when more connections are wanted than there can be', async () => {
+    const { host, notes } = noting();
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    const wanted = (connMax: number): Configuration => {
+      const before = balancer.configuration;
+      return { ...before, settings: { ...before.settings, connMax } };
+    };
+    await balancer.apply(wanted(20));
+    expect(balancer.configuration.settings.connMax).toBe(20);
+    await expect(balancer.apply(wanted(100_000))).rejects.toThrow('conn_max: 100000 connections need');
+    await expect(balancer.apply(wanted(CONNECTIONS_MAX))).rejects.toThrow('conn_max: there is room for');
+    expect(balancer.configuration.settings.connMax).toBe(20);
+    expect(notes).toEqual([]);
+    await balancer.stop();
+  });
+
+  test('moves its listener only when the new one stands, and then closes the old one', async () => {
+    const { host, notes } = noting();
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    const moved = { ...balancer.configuration, listen: UNIX };
+    const error = { message: 'cannot listen', help: '' };
+    Object.assign(host, { listen: () => ({ fd: -1, error }) });
+    await expect(balancer.apply(moved)).rejects.toThrow('listen address: cannot listen');
+    expect([balancer.address, notes]).toEqual(['127.0.0.1:0', []]);
+    Object.assign(host, { listen: () => ({ fd: 79 }) });
+    await balancer.apply(moved);
+    expect([balancer.address, notes]).toEqual(['/run/pen.sock', ['close 77']]);
+    await balancer.stop();
+    expect(notes).toEqual(['close 77', 'close 79', 'unlink /run/pen.sock']);
   });
 });

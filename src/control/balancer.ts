@@ -19,7 +19,7 @@ import { Supervisor } from './supervisor.ts';
 /** Descriptors that are not for connections: Node's own, the loop's, listeners, files. */
 export const DESCRIPTOR_RESERVE = 48;
 /** Those of a control socket and its peers. */
-const CONTROL_RESERVE = 33;
+const CONTROL_RESERVE = 101;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
 /** How long a new configuration waits for a worker's turn to end: in all a few seconds. */

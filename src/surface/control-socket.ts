@@ -12,11 +12,11 @@ import { createServer, type Server, type Socket } from 'node:net';
 /** Longest line, bytes. */
 export const LINE_MAX = 65_536;
 /** Peers at once. Each costs a descriptor, which the balancer keeps back for it. */
-export const PEERS_MAX = 32;
+export const PEERS_MAX = 100;
 /** A line has to be complete by then, ms. */
 const LINE_MS = 5000;
-/** A peer that takes nothing of its answer for so long is dropped, ms. */
-const STALL_MS = 10_000;
+/** A peer that takes nothing of its answer for so long is dropped; Node may need twice as long to notice, ms. */
+const STALL_MS = 5000;
 /** However slowly it takes it, it is gone by then, ms. */
 const ANSWER_MS = 60_000;
 /** What other protocols begin with; most of all browsers that were talked into speaking to us. */
