@@ -51,11 +51,16 @@ const clientsProgram = `
   process.stdout.write(String(2 * full - before - process.memoryUsage.rss()));
 `;
 
+/** V8 collects when it likes, which shows in one run in many: the middle of some. */
+const RUNS = 5;
+
 test('two thousand clients cost no more than their rows, whatever the tables have room for', () => {
   const dist = new URL('../../dist/table/', import.meta.url).href;
   const args = ['--input-type=module', '-e', clientsProgram, dist];
-  const grown = Number(execFileSync(process.execPath, args, { encoding: 'utf8' })) / SETS;
-  process.stdout.write(`  2000 clients: ${grown.toFixed(0)} bytes\n`);
+  const measure = (): number => Number(execFileSync(process.execPath, args, { encoding: 'utf8' })) / SETS;
+  const runs = Array.from({ length: RUNS }, measure).toSorted((a, b) => a - b);
+  process.stdout.write(`  2000 clients: ${runs.map((grown) => grown.toFixed(0)).join(' ')} bytes\n`);
+  const grown = runs[RUNS >> 1];
   // Record, links, buckets and bytes come to 72 bytes a row.
   expect(grown).toBeGreaterThan(2000 * 60);
   expect(grown).toBeLessThan(1_000_000);
