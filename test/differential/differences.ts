@@ -146,12 +146,6 @@ export const DIFFERENCES = {
     ours: 'says so, and exits with 1',
     why: 'it would be noticed when it is needed',
   },
-  'start-server': {
-    when: '`-O "server 0 max 5"` for a server of the command line',
-    original: 'the command line wins, also with what it does not mention',
-    ours: 'the command counts',
-    why: 'it was said on purpose',
-  },
   twice: {
     when: 'a second pen is started on the same port',
     original: 'both run, and share the clients',
@@ -181,6 +175,12 @@ export const DIFFERENCES = {
     original: 'penctl refuses',
     ours: 'is sent, up to 64 KiB',
     why: 'there is no reason for the limit',
+  },
+  'debug-lines': {
+    when: 'started with `-d`',
+    original: 'tells each step that it takes on stderr',
+    ours: 'tells what a person can use, and nothing when all goes well',
+    why: 'the steps are others',
   },
   'later-options': {
     when: 'an option belongs to a capability that this version does not have (`-F`, `-H`, `-E`, `-U`, `-i`, ...)',

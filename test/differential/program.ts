@@ -30,6 +30,8 @@ export interface Program {
   readonly penctl: readonly string[];
   /** Options that every start of it has. */
   readonly always: readonly string[];
+  /** It tells on stderr when it serves, if it stays in front. */
+  readonly saysReady: boolean;
   /** Lines on stderr that every start of it has. */
   readonly usual: RegExp;
 }
@@ -40,6 +42,7 @@ export const ORIGINAL: Program = {
   pen: ['/usr/bin/pen'],
   penctl: ['/usr/bin/penctl'],
   always: ALWAYS,
+  saysReady: false,
   usual: /^Error Opening file \/usr\/share\/GeoIP|: (Before|After): conns = /,
 };
 
@@ -49,6 +52,7 @@ export const OURS: Program = {
   pen: [process.execPath, PEN],
   penctl: [process.execPath, PENCTL],
   always: ALWAYS,
+  saysReady: true,
   usual: /: listening on /,
 };
 
@@ -92,15 +96,13 @@ export class Running {
 
   /** What the person sees who started it: whether it serves or how it ended, usage, complaints. */
   async outcome(): Promise<string> {
-    const deadline = performance.now() + START_LIMIT_MS;
-    while (!this.hasEnded && !this.listens() && performance.now() < deadline) await pause(LOOK_MS);
-    const late = performance.now() + LATE_MS;
-    while (!this.hasEnded && performance.now() < late) await pause(LOOK_MS);
-    const parts: string[] = [];
-    if (this.hasEnded) parts.push(this.end());
+    const isBackground = !this.args.includes('-f');
+    const isSettled = (): boolean => this.hasEnded || (!isBackground && this.listens());
+    await until(isSettled, START_LIMIT_MS);
+    await until(() => this.hasEnded, LATE_MS);
+    const parts = this.hasEnded ? [this.end()] : [];
     // In the background the one that was started has ended, and another one serves.
-    const last = performance.now() + LATE_MS;
-    while (this.child.exitCode === 0 && !this.listens() && performance.now() < last) await pause(LOOK_MS);
+    if (isBackground && this.child.exitCode === 0) await until(() => this.listens(), LATE_MS);
     if (this.listens()) parts.push('serves');
     else if (this.hasEnded) await Promise.race([this.closed, pause(LATE_MS)]);
     else parts.push('runs');
@@ -109,8 +111,7 @@ export class Running {
 
   /** `alive`, or how it ended; waits for a death, and longer for one that must come. */
   async fate(mustEnd: boolean): Promise<string> {
-    const late = performance.now() + (mustEnd ? START_LIMIT_MS : LATE_MS * 2);
-    while (!this.hasEnded && performance.now() < late) await pause(LOOK_MS);
+    await until(() => this.hasEnded, mustEnd ? START_LIMIT_MS : LATE_MS * 2);
     return this.hasEnded ? this.end() : 'alive';
   }
 
@@ -137,8 +138,10 @@ export class Running {
     const { stage, args } = this;
     const path = args.find((arg) => arg.startsWith(stage.folder) && arg.endsWith('.sock') && !isControl(args, arg));
     if (path !== undefined) return statSync(path, { throwIfNoEntry: false })?.isSocket() === true;
-    // Ours says so, also when it chose the port by itself.
-    const isOpen = this.stderr.includes(': listening on ') || isTaken(stage.host, stage.listenPort);
+    const isInFront = args.includes('-f');
+    // Ours says when all of it stands, and where when it chose the port by itself.
+    const says = this.program.saysReady && isInFront;
+    const isOpen = says ? this.stderr.includes(': listening on ') : isTaken(stage.host, stage.listenPort);
     if (this.isSecond && performance.now() < this.startMs + SECOND_MS) return false;
     return isOpen && (!args.includes(stage.control) || this.isControlRefused || isTaken(stage.host, stage.controlPort));
   }
@@ -193,6 +196,11 @@ function processesWith(text: string): number[] {
       return [];
     }
   });
+}
+
+async function until(isDone: () => boolean, limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!isDone() && performance.now() < deadline) await pause(LOOK_MS);
 }
 
 function pause(ms: number): Promise<void> {

@@ -53,6 +53,10 @@ class Run {
         await this.happen(step);
         continue;
       }
+      if (this.isTooEarly) {
+        // Nothing that follows can happen.
+        return { got: [this.line(step, await this.judge(step))], wanted: [this.line(step, 'exit 1, not yet')] };
+      }
       const result = await this.judge(step);
       got.push(this.line(step, step.hide ? result.replace(step.hide, '#') : result));
       wanted.push(this.line(step, this.wanted(step)));
@@ -74,6 +78,11 @@ class Run {
 
   private get running(): Running | undefined {
     return this.started.at(-1);
+  }
+
+  /** The script begins with an option that Pen does not know yet. */
+  private get isTooEarly(): boolean {
+    return this.script.later !== undefined && this.program.name === 'ours';
   }
 
   /** The script says that the program ends, or that it was never there. */

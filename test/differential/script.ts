@@ -102,7 +102,7 @@ export interface Script {
   readonly holes?: string;
   /** The script starts the program itself. */
   readonly startsItself?: boolean;
-  /** What Pen does not do yet: it refuses to start, and names this. */
+  /** An option that Pen does not know yet: it refuses to start. */
   readonly later?: string;
   readonly steps: readonly Step[];
 }

@@ -79,7 +79,10 @@ const NUMBERS: readonly Script[] = [
     id: 'X-debug-option',
     says: 'debug by option',
     startsItself: true,
-    steps: [start('{always} -d -d -C {control} {listen} {s0}', 'serves, complains'), say('debug', '2\n')],
+    steps: [
+      start('{always} -d -d -C {control} {listen} {s0}', 'serves, complains', unlike('debug-lines', 'serves')),
+      say('debug', '2\n'),
+    ],
   },
   {
     id: 'X-idle-timeout',
