@@ -7,7 +7,6 @@ import { isLong, runSeed } from '../support/rig.ts';
 import { needs } from '../support/skip.ts';
 import { drawScript } from './chance.ts';
 import { DIFFERENCES } from './differences.ts';
-import { PENDING } from './pending.ts';
 import { crossed, ORIGINAL, OURS, type Program } from './program.ts';
 import { runScript } from './run.ts';
 import { isJudged, type JudgedStep, type Script } from './script.ts';
@@ -29,11 +28,6 @@ describe('the list of differences', () => {
     const shown = new Set<string>(STEPS.flatMap(({ unlike }) => unlike?.id ?? []));
     expect(Object.keys(DIFFERENCES).filter((id) => !shown.has(id))).toEqual([]);
     expect(STEPS.filter(({ gives, unlike }) => unlike?.ours === gives)).toEqual([]);
-  });
-
-  test('what is pending is a script', () => {
-    const ids = new Set(SCRIPTS.map((script) => script.id));
-    expect([...PENDING].filter((id) => !ids.has(id))).toEqual([]);
   });
 
   test('the page for people has the same list', () => {
@@ -89,20 +83,8 @@ function declareDrawn(): void {
   );
 }
 
-/** Of each list, what Pen can already be held to. */
-const done = (scripts: readonly Script[]): readonly Script[] => scripts.filter(({ id }) => !PENDING.has(id));
-
 needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => declare(ORIGINAL, SCRIPTS));
-needs({ linux: true }, 'scripts on Pen', () => declare(OURS, done(SCRIPTS)));
-if (process.env['PEN_PENDING'] !== undefined) {
-  // To see what has come to pass: `PENDING` must not keep a script that does.
-  needs({ linux: true }, 'pending scripts on Pen', () =>
-    declare(
-      OURS,
-      SCRIPTS.filter(({ id }) => PENDING.has(id)),
-    ),
-  );
-}
+needs({ linux: true }, 'scripts on Pen', () => declare(OURS, SCRIPTS));
 needs({ linux: true, packages: ['pen'] }, 'scripts that nobody has thought of', declareDrawn);
 needs({ linux: true, packages: ['pen'] }, "our penctl with Debian's pen", () =>
   declare(crossed(ORIGINAL, OURS), PENCTL),
