@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureOrExit, root } from './ensure.mjs';
 
+// Compiling takes a while, in which USR1 would open Node's inspector.
+process.on('SIGUSR1', () => undefined);
 await ensureOrExit();
 const name = process.argv.length > 2 ? 'pen' : 'demo';
 const program = join(root, 'dist', 'bin', `${name}.js`);

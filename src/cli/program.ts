@@ -1,0 +1,114 @@
+/**
+ * The program `pen`: reads the command line, starts the balancer here or in the background.
+ *
+ * @owner main thread.
+ */
+import { readFileSync } from 'node:fs';
+import type { Fd } from '../base/brand.ts';
+import { idleFacts } from '../config/command.ts';
+import type { Configuration } from '../config/model.ts';
+import { Balancer } from '../control/balancer.ts';
+import { resolveAddress, servicePort } from '../control/resolver.ts';
+import { openHost } from '../linux/open-host.ts';
+import type { Host } from '../loop/host.ts';
+import { refusalFor, warningFor } from '../surface/control-rules.ts';
+import { readCommandLine, type CommandLine } from './arguments.ts';
+import { isInBackground, openMessenger, startInBackground, type Messenger } from './background.ts';
+import { configure } from './configure.ts';
+import { listenForControl } from './control-port.ts';
+import { messageOf, say, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
+import { USAGE } from './options.ts';
+import { serve } from './serve.ts';
+import { Signals, type Signal } from './signals.ts';
+import { acceptUser } from './user.ts';
+
+/** What the composition root has: where the programs lie, and the signals. */
+export interface Root {
+  /** The program itself, to be started again in the background. */
+  readonly script: string;
+  /** The composition root of a worker. */
+  readonly workerScript: URL;
+  /** Gives all signals to `take`, first those that came before. Called once. */
+  readonly onSignal: (take: (signal: Signal) => void) => void;
+}
+
+/** Runs to the end and leaves the status in `process.exitCode`. @errors none: they are told. */
+export async function runProgram(args: readonly string[], root: Root): Promise<void> {
+  const messenger = isInBackground() ? openMessenger() : undefined;
+  if (messenger) sayTo((text) => messenger.err(stamped(text)));
+  const signals = new Signals();
+  root.onSignal(signals.obey);
+  try {
+    process.exitCode = await main(args, root, signals, messenger);
+  } catch (error) {
+    const text = `pen: ${messageOf(error)}\n`;
+    if (messenger) messenger.err(text);
+    else process.stderr.write(text);
+    process.exitCode = 1;
+  }
+}
+
+async function main(
+  args: readonly string[],
+  root: Root,
+  signals: Signals,
+  messenger: Messenger | undefined,
+): Promise<number> {
+  const request = readCommandLine(args);
+  if (request.kind === 'help') return print(USAGE);
+  if (request.kind === 'version') return print(`pen ${readVersion()}\n`);
+  const { line } = request;
+  if (!line.isForeground && !messenger) return startInBackground(root.script, args);
+  return run(line, root, signals, messenger);
+}
+
+async function run(
+  line: CommandLine,
+  { workerScript }: Root,
+  signals: Signals,
+  messenger: Messenger | undefined,
+): Promise<number> {
+  for (const notice of line.notices) say(notice);
+  if (line.user !== undefined) acceptUser(line.user, '-u');
+  const { configuration, replies, actions } = await configure(line, {
+    facts: idleFacts(process.pid),
+    servicePort,
+    resolve: resolveAddress,
+  });
+  // Answers to the person who started us.
+  if (messenger) messenger.out(replies);
+  else process.stdout.write(replies);
+  const host = openHost();
+  sayWithoutWaiting(host);
+  const controlFd = openControl(host, configuration, line.user);
+  const balancer = await Balancer.start(host, configuration, workerScript);
+  try {
+    return await serve({ host, balancer, controlFd, actions, signals, messenger });
+  } catch (error) {
+    // The worker would keep the process alive for ever.
+    await balancer.stop();
+    throw error;
+  }
+}
+
+/** The listening socket for commands, if there is to be one. */
+function openControl(host: Host, configuration: Configuration, user: string | undefined): Fd | undefined {
+  const { control } = configuration;
+  const refusal = control && refusalFor(process.getuid?.(), user);
+  const warning = warningFor(configuration);
+  if (refusal !== undefined) say(refusal);
+  else if (warning !== undefined) say(warning);
+  return refusal === undefined ? listenForControl(host, configuration) : undefined;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown';
+}

@@ -1,0 +1,83 @@
+/**
+ * From a started balancer to the end of the process: control socket, pid file, signals, stop.
+ *
+ * @owner main thread.
+ */
+import type { Fd } from '../base/brand.ts';
+import type { Action } from '../config/command.ts';
+import { controlledBalancer } from '../control/actions.ts';
+import type { Balancer } from '../control/balancer.ts';
+import { tableFacts } from '../control/facts.ts';
+import { watchPauses } from '../control/pauses.ts';
+import { statisticsLines } from '../control/statistics.ts';
+import { nowUs } from '../linux/clock.ts';
+import type { Host } from '../loop/host.ts';
+import type { Messenger } from './background.ts';
+import { controllerOf, openControlPort } from './control-port.ts';
+import { say, sayTo } from './messages.ts';
+import { writePidFile } from './pid-file.ts';
+import type { Signals } from './signals.ts';
+
+/** What has been started, and what ends it. */
+export interface Started {
+  readonly host: Host;
+  readonly balancer: Balancer;
+  readonly controlFd: Fd | undefined;
+  /** What commands of the command line want done. */
+  readonly actions: readonly Action[];
+  readonly signals: Signals;
+  /** In the background: who waits until we serve. */
+  readonly messenger: Messenger | undefined;
+}
+
+/**
+ * Serves until a signal, the command `exit` or a failure ends it.
+ *
+ * @returns the exit status.
+ * @errors ConfigError for what the person can mend; then the balancer still runs.
+ */
+export async function serve({ host, balancer, controlFd, actions, signals, messenger }: Started): Promise<number> {
+  const nowMs = (): number => nowUs() / 1000;
+  const controller = controllerOf(balancer, nowMs, signals.requestStop, say);
+  const closeControl =
+    controlFd === undefined ? undefined : await openControlPort({ host, fd: controlFd, controller, balancer, say });
+  const controlled = controlledBalancer(balancer, { nowMs, exit: signals.requestStop });
+  for (const action of actions) await controlled.act(action);
+  signals.tellStatistics = () => {
+    const connMax = (): number => balancer.configuration.settings.connMax;
+    const facts = tableFacts({ tables: balancer.tables, pid: process.pid, nowMs, connMax });
+    for (const text of statisticsLines(balancer.configuration, facts)) say(text);
+  };
+  const { pidFile } = balancer.configuration.settings;
+  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid);
+  const { kind, reason } = balancer.supervisor.ready;
+  if (messenger) leaveTerminal(host, messenger);
+  say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
+  const code = await untilStopped(balancer, signals);
+  await closeControl?.();
+  pid?.remove();
+  return code;
+}
+
+/** From here on nobody sees what is said on a terminal: it goes to the system's log. */
+function leaveTerminal(host: Host, messenger: Messenger): void {
+  const log = host.systemLog('pen');
+  sayTo((text) => void log?.(text));
+  messenger.ready();
+}
+
+async function untilStopped(balancer: Balancer, { stopped }: Signals): Promise<number> {
+  const pauses = watchPauses(balancer, say);
+  const failure = await Promise.race([balancer.supervisor.ended, stopped]);
+  clearInterval(pauses);
+  if (failure) {
+    say(`the worker failed, its connections are ended: ${failure.stack ?? failure.message}`);
+    balancer.abortConnections();
+  }
+  const isStopped = await balancer.stop();
+  if (!isStopped) {
+    say('the worker did not stop in time and is left behind');
+    balancer.leaveWorkerBehind();
+  }
+  return failure ? 1 : 0;
+}
