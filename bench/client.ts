@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const HOST = '127.0.0.1';
 const EXCHANGE_MS = 5000;
+/** Pause between two tries to be served: the grain of the start row. */
+const LOOK_MS = 2;
 
 /** The request text for `path`, with `Connection: close` where asked. */
 export function requestText(path: string, close: boolean): string {
@@ -94,7 +96,7 @@ export async function waitUntilServing(port: number, stillRunning: () => boolean
     } catch (error) {
       if (!stillRunning()) throw new Error('ended before it served', { cause: error });
       if (Date.now() > deadline) throw new Error(`not serving after ${seconds} s`, { cause: error });
-      await sleep(20);
+      await sleep(LOOK_MS);
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Everything that is compared, and how each is started. All are set up alike: one worker, round
- * robin over two servers without client tracking, no log, no health checks, long timeouts, a
- * backlog of 4096, and room for the same number of connections.
+ * robin over two servers without client tracking (unless that is asked for), no log, no health
+ * checks, long timeouts, a backlog of 4096, and room for the same number of connections.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -13,12 +13,18 @@ import { START_SECONDS_MAX, type Contender, type ContenderKind } from './types.t
 const BACKLOG = 4096;
 const CLIENTS = 20_000;
 
-/** What a contender must be told to serve. */
-export interface Setup {
-  readonly port: number;
+/** What all contenders of a row are told. */
+export interface Task {
   readonly servers: readonly [number, number];
   /** Connections it must have room for. */
   readonly connections: number;
+  /** Whether ours and pen remember which server a client was given, as they do by default, instead of round robin. */
+  readonly tracking: boolean;
+}
+
+/** What a contender must be told to serve. */
+export interface Setup extends Task {
+  readonly port: number;
   /** Where it may write its configuration. */
   readonly directory: string;
 }
@@ -34,6 +40,8 @@ export interface ContenderDefinition {
 
 /** A started contender and the way to end it. */
 export interface RunningContender extends Contender {
+  /** Milliseconds from before its process was made until it had answered a request. */
+  readonly startMs: number;
   readonly stop: () => Promise<void>;
 }
 
@@ -56,10 +64,14 @@ function serverArguments(setup: Setup): string[] {
 }
 
 function sharedPenArguments(setup: Setup): string[] {
-  const { connections, port } = setup;
+  const { connections, port, tracking } = setup;
+  const choice = tracking ? [] : ['-r'];
   const sizes = ['-x', `${connections}`, '-q', `${BACKLOG}`];
-  return ['-f', '-r', ...sizes, `127.0.0.1:${port}`, ...serverArguments(setup)];
+  return ['-f', ...choice, ...sizes, `127.0.0.1:${port}`, ...serverArguments(setup)];
 }
+
+/** Room for tracked clients. */
+const CLIENT_ROOM = ['-c', `${CLIENTS}`] as const;
 
 /**
  * Our program with one of its loops, from the build in `distribution` (the folder that holds
@@ -73,7 +85,10 @@ export function ourContender(kind: 'ours' | 'before', loop: LoopName, distributi
     label: kind === 'ours' ? `this Pen, ${loop}` : `Pen before, ${loop}`,
     kind,
     version: () => firstLine('git', ['-C', distribution, 'describe', '--always', '--dirty'], /(.+)/),
-    command: (setup) => [process.execPath, program, '-O', loop, ...sharedPenArguments(setup)],
+    command: (setup) => {
+      const room = setup.tracking ? CLIENT_ROOM : [];
+      return [process.execPath, program, '-O', loop, ...room, ...sharedPenArguments(setup)];
+    },
   };
 }
 
@@ -89,7 +104,7 @@ const debianPen: ContenderDefinition = {
   kind: 'peer',
   version: () => firstLine('dpkg-query', ['-W', '-f', '${Version}', 'pen'], /(.+)/),
   // Without -m it accepts one connection per wake-up. It has its client table also where -r ignores it; ours has none.
-  command: (setup) => ['pen', '-m', '100', '-c', `${CLIENTS}`, ...sharedPenArguments(setup)],
+  command: (setup) => ['pen', '-m', '100', ...CLIENT_ROOM, ...sharedPenArguments(setup)],
 };
 
 const haproxy: ContenderDefinition = {
@@ -180,6 +195,7 @@ export function directContender(port: number): RunningContender {
     kind: 'direct',
     port,
     pid: undefined,
+    startMs: 0,
     stop: () => Promise.resolve(),
   };
 }
@@ -190,13 +206,13 @@ export function directContender(port: number): RunningContender {
  */
 export async function startContender(
   definition: ContenderDefinition,
-  servers: readonly [number, number],
-  connections: number,
+  task: Task,
   prefix: readonly string[],
 ): Promise<RunningContender> {
   const [port = 0] = await freePorts(1);
   const directory = temporaryDirectory();
-  const command = definition.command({ port, servers, connections, directory });
+  const command = definition.command({ ...task, port, directory });
+  const startedMs = performance.now();
   const service: Service = startService([...prefix, ...command]);
   try {
     await waitUntilServing(port, () => service.exitCode === null, START_SECONDS_MAX);
@@ -205,6 +221,7 @@ export async function startContender(
     const { stdout, stderr } = service.output();
     throw new Error(`${definition.label} does not serve: ${stdout}${stderr}`, { cause });
   }
+  const startMs = performance.now() - startedMs;
   const { id, label, kind } = definition;
-  return { id, label, kind, port, pid: service.pid, stop: () => stopService(service) };
+  return { id, label, kind, port, pid: service.pid, startMs, stop: () => stopService(service) };
 }

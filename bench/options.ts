@@ -17,6 +17,7 @@ export const ROWS = [
   'latency',
   'idle-memory',
   'idle-cpu',
+  'start',
   'lookup',
   'tracking',
 ] as const;
@@ -35,6 +36,8 @@ export interface Options {
   readonly freeRows: readonly RowName[];
   readonly loops: readonly LoopName[];
   readonly peers: readonly Peer[];
+  /** Client tracking in ours and in pen, instead of round robin. */
+  readonly tracking: boolean;
   readonly smoke: boolean;
   readonly json: string | undefined;
   readonly before: string | undefined;
@@ -60,8 +63,10 @@ export const USAGE = `npm run bench -- [options]
   --rounds N         interleaved rounds per row (default 15)
   --seconds S        load per contender and round (default 3)
   --idle-seconds S   length of the idle measurement (default 60)
-  --loops LIST       uring,epoll or none (default both)
-  --peers LIST       pen,haproxy,nginx or none (default all)
+  --loops LIST       ${LOOPS.join(',')} or none (default all)
+  --peers LIST       ${PEERS.join(',')} or none (default all)
+  --tracking         ours and pen remember clients (their default) instead of
+                     round robin; HAProxy and nginx stay with round robin
   --before DIR       an older built checkout as a further contender
   --rate N           requests/s of the latency row (default half of pen's most)
   --cpu N            the CPU of the PIN placement (default 1)
@@ -81,6 +86,7 @@ const SMOKE_ROWS: readonly RowName[] = [
   'latency',
   'idle-memory',
   'idle-cpu',
+  'start',
   'lookup',
   'tracking',
 ];
@@ -105,6 +111,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
       rate: text,
       cpu: text,
       json: text,
+      tracking: flag,
       smoke: flag,
       help: flag,
     },
@@ -123,6 +130,7 @@ export function parseOptions(argv: readonly string[]): Options | 'help' {
     freeRows: smoke && placement === 'both' ? SMOKE_FREE_ROWS : ROWS,
     loops: list(values.loops ?? LOOPS.join(','), LOOPS),
     peers: list(values.peers ?? PEERS.join(','), PEERS),
+    tracking: values.tracking === true,
     smoke,
     json: values.json,
     before: values.before,

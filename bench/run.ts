@@ -96,10 +96,11 @@ async function runPlacement(
   if (chosen.length === 0) return;
   const pins = pinning(placement, options.cpu);
   const origin = await startOrigin(bulk, pins.prefix);
+  const task = { servers: origin.ports, connections: CONNECTIONS, tracking: options.tracking };
   const fleet: RunningContender[] = [];
   try {
     for (const definition of definitions) {
-      fleet.push(await startContender(definition, origin.ports, CONNECTIONS, pins.prefix));
+      fleet.push(await startContender(definition, task, pins.prefix));
     }
     fleet.push(directContender(origin.ports[0]));
     const bench: Bench = { options, placement, ...pins, origin, definitions, fleet, progress };

@@ -66,10 +66,14 @@ const idle: readonly Target[] = (['uring', 'epoll'] as const).flatMap((loop) => 
   ];
 });
 
+const starts: readonly Target[] = (['uring', 'epoll'] as const).map((loop) => {
+  return { ...most, loop, row: 'start', placement: null, metric: 'ms', against: null, must: 300, aim: null };
+});
+
 const lookups: readonly Target[] = [
   { ...most, row: 'lookup', placement: null, metric: 'manyKnown', against: null, must: 1000, aim: null },
   { ...most, row: 'lookup', placement: null, metric: 'ratio', against: null, must: 3, aim: null },
 ];
 
 /** All targets, in the order in which they are printed. */
-export const targets: readonly Target[] = [...requests, ...bulk, ...latency, ...epoll, ...idle, ...lookups];
+export const targets: readonly Target[] = [...requests, ...bulk, ...latency, ...epoll, ...idle, ...starts, ...lookups];

@@ -23,7 +23,8 @@ function room(): number {
 async function measureOne(bench: Bench, definition: ContenderDefinition): Promise<Sample> {
   const [few, many] = bench.options.memorySteps;
   const settle = (): Promise<void> => sleep(Math.min(SETTLE_MS_MAX, bench.options.settleSeconds * 1000));
-  const contender = await startContender(definition, bench.origin.ports, room(), bench.prefix);
+  const task = { servers: bench.origin.ports, connections: room(), tracking: bench.options.tracking };
+  const contender = await startContender(definition, task, bench.prefix);
   const connections = new IdleConnections(contender.port);
   const read = async (): Promise<number> => {
     await settle();

@@ -8,6 +8,7 @@ import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
 import { lookupRow } from './lookup.ts';
 import { requestRow } from './requests.ts';
+import { startRow } from './start.ts';
 import { trackingRow } from './tracking.ts';
 
 /** What `--rows` chooses from. */
@@ -23,6 +24,7 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   latency: latencyRow,
   'idle-memory': idleMemoryRow,
   'idle-cpu': idleCpuRow,
+  start: startRow,
   lookup: lookupRow,
   tracking: trackingRow,
 };
