@@ -10,6 +10,7 @@ import type { ArenaOffset } from '../base/brand.ts';
 import { ECANCELED } from '../base/errno.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
 import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
+import { awaitTurn } from './bulk-turns.ts';
 import { drain, end, joined } from './ending.ts';
 import { cancelPending, CHECK_MS, submitRecv, submitSend } from './operations.ts';
 import { HELD_IN_PIPE, type EngineState } from './state.ts';
@@ -73,7 +74,7 @@ export function onSend(e: EngineState, target: number, seq: number, result: numb
   e.progressMs[slot] = e.nowMs;
   e.sentLength[source] += result;
   if (state === DRAINING) return;
-  if (e.sentLength[source] < e.heldLength[source]) submitSend(e, source);
+  if (e.sentLength[source] < e.heldLength[source]) awaitTurn(e, source);
   else passed(e, source);
 }
 
@@ -102,6 +103,7 @@ export function startRelay(e: EngineState, slot: number): void {
 
 function passBytes(e: EngineState, source: number): void {
   if ((e.marks[source ^ 1] & MARK_DEAF) !== 0) e.dropHeld(source);
+  else if (e.heldLength[source] > e.loop.smallSize) awaitTurn(e, source);
   else submitSend(e, source);
 }
 
@@ -122,7 +124,9 @@ function passed(e: EngineState, source: number): void {
   } else {
     e.takeBulk(source);
   }
-  if ((e.marks[source ^ 1] & MARK_DEAF) === 0) submitRecv(e, source);
+  if ((e.marks[source ^ 1] & MARK_DEAF) !== 0) return;
+  if (e.isBulk(source)) awaitTurn(e, source);
+  else submitRecv(e, source);
 }
 
 /** The stream of `source` has ended and all of it was sent: the other side is told. */

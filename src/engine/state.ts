@@ -16,6 +16,7 @@ import type { ConfigBank, Tables } from '../table/tables.ts';
 import { AcceptState } from './accept-state.ts';
 import { BigBuffers } from './big-buffers.ts';
 import { Parking } from './parking.ts';
+import { SideQueue } from './side-queue.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 export interface EngineOptions {
@@ -50,6 +51,8 @@ export class EngineState {
   readonly slotCount: number;
   readonly wheel: TimerWheel;
   readonly big: BigBuffers;
+  /** Directions whose next bulk step waits for its turn. */
+  readonly bulkTurns: SideQueue;
 
   /** The configuration bank in force; changes between turns only. */
   config: ConfigBank;
@@ -140,6 +143,7 @@ export class EngineState {
     this.config = tables.config[0];
     this.wheel = new TimerWheel(slots + TIMERS_EXTRA, options.nowMs);
     this.big = new BigBuffers(loop.bigOffset, loop.bigLength);
+    this.bulkTurns = new SideQueue(sides);
 
     const slotEnd = slotFirst + slots;
     tables.workers.slotFirst[this.worker] = slotFirst;

@@ -13,6 +13,8 @@ export const PENDING_CONNECT = 1;
 export const PENDING_RECV = 2;
 export const PENDING_SEND = 4;
 export const PENDING_WATCH = 8;
+/** Not in flight yet: a step of the direction that begins at this side, which waits for its turn. */
+export const PENDING_TURN = 16;
 
 /** Bits of `marks`: what has happened to a side. */
 export { SIDE_ENDED as MARK_ENDED } from '../table/schema.ts';

@@ -47,6 +47,12 @@ const plants: readonly Plant[] = [
     to: '{ const at = e.held[source]; e.loop.send(target, seq, e.fdOf(target), (at + sent), length); if (e.bigBuffer[source] !== at) e.loop.release(at); }',
   },
   {
+    name: 'connection forgotten: it ends while its bulk waits for a turn',
+    file: 'engine/bulk-turns.js',
+    from: 'if (e.state[slot] === ENDING)\n            joined(e, slot);',
+    to: 'if (e.state[slot] === ENDING)\n            continue;',
+  },
+  {
     name: 'stale descriptor: a side is read on the number it had before',
     file: 'engine/state.js',
     from: 'this.fd[side] = -1;',
