@@ -134,6 +134,8 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.progressMark[client + 1] = NO_MARK;
   e.bytesIn[client] = 0;
   e.bytesIn[client + 1] = 0;
+  e.fullBytes[client] = 0;
+  e.fullBytes[client + 1] = 0;
   e.client[slot] = 0;
   e.source[slot] = 0;
   if (e.stop !== 0) {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ECONNRESET } from '../base/errno.ts';
 import { OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH } from '../loop/loop.ts';
 import { BIG_SIZE } from './big-buffers.ts';
+import { TAKEN_BUFFERS } from './relay.ts';
 import { SMALL, Stage } from './stage.suite.ts';
 
 /** Opens `count` connections (servers first descriptor 100), and lets the server of each earn a big buffer. */
@@ -10,8 +11,8 @@ function openBulk(stage: Stage, count: number): void {
   stage.accept(...Array.from({ length: count }, (_, i) => 50 + i));
   const servers = Array.from({ length: count }, (_, i) => 2 * i + 1);
   stage.turn(...servers.map((server) => [OP_CONNECT, server, 0] as const));
-  for (let read = 0; read < 2; read++) {
-    stage.turn(...servers.map((server) => [OP_RECV, server, SMALL, SMALL * (server + read + 1)] as const));
+  for (let read = 0; read < TAKEN_BUFFERS; read++) {
+    stage.turn(...servers.map((server) => [OP_RECV, server, SMALL, SMALL * (server + (read % 2) + 1)] as const));
     stage.turn(...servers.map((server) => [OP_SEND, server ^ 1, SMALL] as const));
   }
 }

@@ -26,6 +26,7 @@ import {
 } from '../table/shared.ts';
 import { BIG_SIZE } from './big-buffers.ts';
 import { SEND_MAX } from './operations.ts';
+import { TAKEN_BUFFERS } from './relay.ts';
 import { SMALL, FIRST_SERVER, CLIENT, SERVER, SLOTS, Stage } from './stage.suite.ts';
 
 describe('accepting', () => {
@@ -170,14 +171,24 @@ describe('relaying', () => {
     expect(stage.loop.released).toEqual([SMALL]);
   });
 
-  test('two full receives earn a big buffer, a short one gives it back; sends have a limit', () => {
-    const stage = new Stage();
-    stage.open();
-    for (const buffer of [SMALL, 2 * SMALL]) {
-      expect(stage.pending(OP_RECV, SERVER)?.offset).toBeUndefined();
-      stage.turn([OP_RECV, SERVER, SMALL, buffer]);
+  /** Lets the server fill small buffers, and our kernel take them. */
+  function passFull(stage: Stage, count: number): void {
+    for (let i = 0; i < count; i++) {
+      expect(stage.pending(OP_RECV, SERVER)).toMatchObject({ op: OP_RECV });
+      expect(stage.pending(OP_RECV, SERVER)).not.toHaveProperty('offset');
+      expect(stage.pending(OP_RECV, SERVER)).not.toHaveProperty('pipe');
+      stage.turn([OP_RECV, SERVER, SMALL, SMALL * (1 + (i % 2))]);
       stage.turn([OP_SEND, CLIENT, SMALL]);
     }
+  }
+
+  test('full receives in a row earn a big buffer, a short one gives it back; sends have a limit', () => {
+    const stage = new Stage();
+    stage.open();
+    passFull(stage, TAKEN_BUFFERS - 1);
+    stage.turn([OP_RECV, SERVER, 10, SMALL]);
+    stage.turn([OP_SEND, CLIENT, 10]);
+    passFull(stage, TAKEN_BUFFERS);
     const big = stage.pending(OP_RECV, SERVER)!.offset!;
     expect(stage.pending(OP_RECV, SERVER)?.length).toBe(BIG_SIZE);
     stage.turn([OP_RECV, SERVER, SEND_MAX + 1000, big]);
@@ -197,13 +208,38 @@ describe('relaying', () => {
     expect(stage.loop.trimmed).toContain(big);
   });
 
+  test('a reader that has not taken what our kernel took for it earns nothing, however much is sent', () => {
+    const stage = new Stage();
+    stage.open();
+    stage.loop.pipesLeft = 1;
+    for (let i = 1; i <= 3 * TAKEN_BUFFERS; i++) {
+      // Its own kernel takes nearly as much as makes a reader.
+      stage.loop.unsentBytes = Math.max(0, i - TAKEN_BUFFERS + 1) * SMALL;
+      passFull(stage, 1);
+    }
+    expect(stage.pending(OP_RECV, SERVER)).not.toHaveProperty('pipe');
+    stage.loop.unsentBytes -= SMALL;
+    stage.turn([OP_RECV, SERVER, SMALL, SMALL]);
+    stage.loop.unsentBytes = 2 * TAKEN_BUFFERS * SMALL;
+    stage.turn([OP_SEND, CLIENT, SMALL]);
+    expect(stage.pending(OP_RECV, SERVER)?.pipe).toBe(1);
+  });
+
+  test('where everything is lent, it is asked for again only after as much', () => {
+    const stage = new Stage();
+    stage.open();
+    const { big } = stage.engine.state;
+    const lent = [big.take(), big.take()];
+    passFull(stage, TAKEN_BUFFERS);
+    for (const buffer of lent) big.give(buffer);
+    passFull(stage, TAKEN_BUFFERS);
+    expect(stage.pending(OP_RECV, SERVER)?.length).toBe(BIG_SIZE);
+  });
+
   /** Lets the server send so much that its direction earns a pipe, and receives a pipe full. */
   function fillPipe(stage: Stage): void {
     stage.loop.pipesLeft = 1;
-    for (const buffer of [SMALL, 2 * SMALL]) {
-      stage.turn([OP_RECV, SERVER, SMALL, buffer]);
-      stage.turn([OP_SEND, CLIENT, SMALL]);
-    }
+    passFull(stage, TAKEN_BUFFERS);
     expect(stage.pending(OP_RECV, SERVER)?.pipe).toBe(1);
     stage.turn([OP_RECV, SERVER, 700_000]);
   }
@@ -223,7 +259,7 @@ describe('relaying', () => {
     expect(stage.loop.pipesTrimmed).toBe(0);
     stage.sleep(1100);
     expect(stage.loop.pipesTrimmed).toBe(1);
-    expect(stage.loop.released).toEqual([SMALL, 2 * SMALL]);
+    expect(stage.loop.released).toHaveLength(TAKEN_BUFFERS);
   });
 
   test('a pipe with bytes that nobody takes any more comes back at once', () => {
@@ -251,10 +287,7 @@ describe('relaying', () => {
     const stage = new Stage({ descriptorMax: 60 });
     stage.open();
     stage.loop.pipesLeft = 1;
-    for (const buffer of [SMALL, 2 * SMALL]) {
-      stage.turn([OP_RECV, SERVER, SMALL, buffer]);
-      stage.turn([OP_SEND, CLIENT, SMALL]);
-    }
+    passFull(stage, TAKEN_BUFFERS);
     expect(stage.pending(OP_RECV, SERVER)?.pipe).toBeUndefined();
     expect(stage.pending(OP_RECV, SERVER)?.length).toBe(BIG_SIZE);
   });

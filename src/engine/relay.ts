@@ -2,8 +2,8 @@
  * The relay: bytes received from a side are sent to the other one; only then is that side read again.
  *
  * This is all the backpressure there is: a direction holds one buffer, so a stalled peer costs its own buffer only.
- * A direction that twice fills a small buffer borrows a pipe until a read is short: its bytes then stay in the kernel.
- * Where there is no pipe it borrows a big buffer.
+ * A direction that fills small buffers in a row, and whose reader takes them, borrows a pipe until a read is short: its
+ * bytes then stay in the kernel. Where there is no pipe it borrows a big buffer.
  */
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset } from '../base/brand.ts';
@@ -21,7 +21,6 @@ import {
   MARK_DEAF,
   MARK_END_PASSED,
   MARK_ENDED,
-  MARK_FULL_READ,
   OPEN,
   PARKED,
   PENDING_RECV,
@@ -30,6 +29,12 @@ import {
   REASON_ABORT,
   REASON_ORDERLY,
 } from './states.ts';
+
+/**
+ * Small buffers that a reader has to take in a row before its direction may borrow: more than the kernel of one that
+ * does not read takes for it. Else a crowd that never reads would borrow all there is, and keep it.
+ */
+export const TAKEN_BUFFERS = 16;
 
 export function onRecv(e: EngineState, side: number, seq: number, result: number, buffer: number): void {
   assert((e.pending[side] & PENDING_RECV) !== 0 && seq === e.recvSeq[side], 'a receive that completes was submitted');
@@ -110,23 +115,29 @@ function passBytes(e: EngineState, source: number): void {
 /** All that was held of `source` has been sent: choose the size of its next buffer and read on. */
 function passed(e: EngineState, source: number): void {
   const length = e.heldLength[source];
-  const isFull = length >= e.loop.smallSize;
   e.dropHeld(source);
-  if (e.isBulk(source)) {
-    if (!isFull) {
-      e.dropBulk(source);
-      e.marks[source] &= ~MARK_FULL_READ;
-    }
-  } else if (!isFull) {
-    e.marks[source] &= ~MARK_FULL_READ;
-  } else if ((e.marks[source] & MARK_FULL_READ) === 0) {
-    e.marks[source] |= MARK_FULL_READ;
-  } else {
-    e.takeBulk(source);
+  if (length < e.loop.smallSize) {
+    e.dropBulk(source);
+    e.fullBytes[source] = 0;
+  } else if (!e.isBulk(source)) {
+    e.fullBytes[source] += length;
+    if (isTaken(e, source)) borrow(e, source);
   }
   if ((e.marks[source ^ 1] & MARK_DEAF) !== 0) return;
   if (e.isBulk(source)) awaitTurn(e, source);
   else submitRecv(e, source);
+}
+
+/** Whether the reader has taken enough in a row; what our own kernel still has to send says nothing about it. */
+function isTaken(e: EngineState, source: number): boolean {
+  const enough = TAKEN_BUFFERS * e.loop.smallSize;
+  return e.fullBytes[source] >= enough && e.fullBytes[source] - e.loop.unsent(e.fdOf(source ^ 1)) >= enough;
+}
+
+/** When everything is lent, the direction asks again after as many bytes. */
+function borrow(e: EngineState, source: number): void {
+  e.takeBulk(source);
+  e.fullBytes[source] = 0;
 }
 
 /** The stream of `source` has ended and all of it was sent: the other side is told. */

@@ -103,6 +103,8 @@ export class EngineState {
   /** How much of `held` has been sent, and the length of the send in flight. */
   readonly sentLength: Uint32Array;
   readonly sendLength: Uint32Array;
+  /** Bytes passed in receives that each filled a small buffer, since one that did not. */
+  readonly fullBytes: Uint32Array;
   /** What this direction has borrowed while it moves bulk data: a pipe, or else a big buffer; 0 none. */
   readonly pipe: Uint16Array;
   readonly bigBuffer: Uint32Array;
@@ -178,6 +180,7 @@ export class EngineState {
     this.heldLength = new Uint32Array(sides);
     this.sentLength = new Uint32Array(sides);
     this.sendLength = new Uint32Array(sides);
+    this.fullBytes = new Uint32Array(sides);
     this.pipe = new Uint16Array(sides);
     this.bigBuffer = new Uint32Array(sides);
     this.progressMark = new Float64Array(sides);

@@ -22,8 +22,6 @@ export { SIDE_ENDED as MARK_ENDED } from '../table/schema.ts';
 export const MARK_END_PASSED = 2;
 /** It no longer takes bytes (a send failed); nothing is read for it any more. */
 export const MARK_DEAF = 4;
-/** The last receive filled its small buffer: the next full one earns a big buffer. */
-export const MARK_FULL_READ = 8;
 /** The connect under way was given up by its deadline. */
 export const MARK_CONNECT_EXPIRED = 16;
 /** The other side is gone; this one is given time to take what was received for it. */

@@ -97,7 +97,8 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
     fastclose: prng.chance(2, 3) ? 0 : prng.between(1, 3),
     hasLimits,
     serverMax: Array.from({ length: servers + EXTRA_SERVERS }, () => (hasLimits ? drawServerMax(prng) : 0)),
-    smallSize: 16_384,
+    // Small enough, often, that messages of this size are bulk.
+    smallSize: prng.chance(1, 2) ? 16_384 : 2048,
     // Tight: fewer buffers than directions, but never so few that a held one waits for a free one.
     smallCount: isTight ? connMax * 2 + prng.between(1, 4) : slotCount * 4,
     bigLength: prng.between(0, 4) << 20,
