@@ -71,3 +71,10 @@ export function errnoName(errno: number): string {
   const positive = Math.abs(errno);
   return NAMES.get(positive) ?? `errno ${positive}`;
 }
+
+const NUMBERS: ReadonlyMap<string, number> = new Map([...NAMES].map(([errno, name]) => [name, errno]));
+
+/** The error number of a symbolic name, positive; undefined for one we do not know. */
+export function errnoNamed(name: string): number | undefined {
+  return NUMBERS.get(name);
+}

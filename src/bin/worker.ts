@@ -34,9 +34,10 @@ function serve(loop: Loop): void {
   const { turn } = createEngine({ loop, tables, worker, slotFirst, slotCount, nowMs: nowUs() / 1000 });
   registerWorker(tables, worker);
   report({ kind: loop.kind, reason });
-  loop.run(turn);
-  unregisterWorker(tables, worker);
-  loop.destroy();
+  loop.run(turn, () => {
+    unregisterWorker(tables, worker);
+    loop.destroy();
+  });
 }
 
 function report(ready: WorkerReady): void {

@@ -3,9 +3,9 @@ import { assert } from '../base/assert.ts';
 import type { Fd } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
 import { EAGAIN, ENOENT } from '../base/errno.ts';
+import type { Outbox } from '../base/outbox.ts';
 import { FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
 import { NO_FD } from './epoll-abi.ts';
-import type { Outbox } from './epoll-batch.ts';
 import type { Sockets } from './sockets.ts';
 
 /** Connections accepted between two turns, over all listeners; the rest waits in the backlog for the next round. */

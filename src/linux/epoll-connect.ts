@@ -2,11 +2,11 @@
 import { assert } from '../base/assert.ts';
 import type { Fd } from '../base/brand.ts';
 import { EAFNOSUPPORT, EAGAIN, ECONNRESET, EINPROGRESS, EINTR } from '../base/errno.ts';
+import type { Outbox } from '../base/outbox.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { NativeMemory } from '../ffi/memory.ts';
 import { OP_CONNECT } from '../loop/loop.ts';
 import { EPOLLERR, EPOLLHUP } from './epoll-abi.ts';
-import type { Outbox } from './epoll-batch.ts';
 import { ConnectRetries } from './connect-retry.ts';
 import type { EpollSet } from './epoll-set.ts';
 import { PARKED_CONNECT, type Sides } from './epoll-sides.ts';

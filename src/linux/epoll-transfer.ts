@@ -7,11 +7,10 @@
  */
 import { assert } from '../base/assert.ts';
 import { EAGAIN, ECONNRESET, EINTR, EPIPE } from '../base/errno.ts';
+import type { Outbox } from '../base/outbox.ts';
+import { SMALL_SIZE, type SmallBuffers } from '../base/small-buffers.ts';
 import type { Libc } from '../ffi/libc.ts';
 import { OP_RECV, OP_SEND } from '../loop/loop.ts';
-import type { Outbox } from './epoll-batch.ts';
-import { SMALL_SIZE } from './arena-layout.ts';
-import type { SmallBuffers } from './epoll-buffers.ts';
 import type { EpollSet } from './epoll-set.ts';
 import {
   HINT_ENDING,

@@ -11,6 +11,8 @@
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
 import { ECANCELED } from '../base/errno.ts';
+import { Outbox } from '../base/outbox.ts';
+import { SMALL_FIRST, SMALL_SIZE, SmallBuffers } from '../base/small-buffers.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { NativeMemory } from '../ffi/memory.ts';
 import {
@@ -31,9 +33,6 @@ import {
 import { nowUs } from './clock.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, EVENT_DATA, EVENT_WORDS } from './epoll-abi.ts';
 import { Listeners } from './epoll-accept.ts';
-import { Outbox } from './epoll-batch.ts';
-import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
-import { SmallBuffers } from './epoll-buffers.ts';
 import { Connector } from './epoll-connect.ts';
 import { EpollSet, TAG_LISTENER } from './epoll-set.ts';
 import {
@@ -213,7 +212,7 @@ export class EpollLoop implements Loop {
     return this.buffers.held();
   }
 
-  run(turn: Turn): void {
+  run(turn: Turn, over: () => void): void {
     let now = nowUs();
     // What an earlier run left behind belongs to the second turn; the first one's batch is empty.
     let due = turn(now, this.outbox.empty());
@@ -223,6 +222,7 @@ export class EpollLoop implements Loop {
       now = nowUs();
       due = turn(now, this.outbox.swap());
     }
+    over();
   }
 
   destroy(): void {

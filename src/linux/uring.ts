@@ -39,7 +39,7 @@ import {
   type Sides,
   type StarvedList,
 } from './uring/operations.ts';
-import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
+import { SMALL_FIRST, SMALL_SIZE } from '../base/small-buffers.ts';
 import { buildParts, destroyParts, type Parts } from './uring/parts.ts';
 import type { UringCounters, UringOptions } from './uring/parts.ts';
 import { Plumber } from './uring/plumber.ts';
@@ -232,7 +232,7 @@ export class UringLoop implements Loop {
 
   // The loop.
 
-  run(turn: Turn): void {
+  run(turn: Turn, over: () => void): void {
     const { batch, ring } = this;
     batch.count = 0;
     for (;;) {
@@ -246,6 +246,7 @@ export class UringLoop implements Loop {
     }
     // What was submitted in the last turn (closes, above all) is on its way when we leave.
     ring.flush();
+    over();
   }
 
   destroy(): void {

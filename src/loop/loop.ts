@@ -14,7 +14,7 @@
  * - completions of one (op, slot) come in order; nothing is promised about the order between others;
  * - `slot` and `seq` come back as they were given. `seq` is 24 bits, chosen by the engine, so that a late or
  *   cancelled completion can be told from the one that is awaited.
- * - The thread belongs to the loop while `run` runs: it blocks in the kernel and never returns to Node's loop.
+ * - The thread belongs to the loop while `run` runs. All but `node` block in the kernel and never return to Node's loop.
  */
 import type { ArenaOffset, Fd, ListenerSlot, SideSlot, Us } from '../base/brand.ts';
 
@@ -170,8 +170,13 @@ export interface Loop {
   /** Gives the pages of idle big buffers back to the system; their contents are lost. */
   trim(offset: ArenaOffset, length: number): void;
 
-  /** Runs until a turn returns STOP. Calls the first turn at once with an empty batch. */
-  run(turn: Turn): void;
+  /**
+   * Runs until a turn returns STOP. Calls the first turn at once with an empty batch.
+   * @param over called when a turn has returned STOP: before `run` returns, except by `node`, which takes turns with
+   * Node's own loop and whose `run` returns after the first one.
+   * @errors what a turn throws, out of `run`; with `node`, later turns throw out of Node's own loop, which ends the thread.
+   */
+  run(turn: Turn, over: () => void): void;
 
   /** Frees everything the loop owns. Nothing may be in flight. */
   destroy(): void;
@@ -182,7 +187,7 @@ export interface Loop {
 
 /** What a loop is made of; the same for all of them. */
 export interface LoopOptions {
-  /** Descriptor that becomes readable when somebody calls the wake-up (eventfd on Linux), or -1 for none. */
+  /** What the host's `createWake` gave, or -1 for none: an eventfd on Linux, a number of its own for `node`. */
   readonly wakeFd: number;
   /** Sides that can be in use: 2 x connections. Also bounds operations in flight. */
   readonly sidesMax: number;

@@ -245,7 +245,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     this.isWoken = true;
   }
 
-  run(turn: contract.Turn): void {
+  run(turn: contract.Turn, over: () => void): void {
     this.batcher.batch.count = 0;
     for (;;) {
       this.beforeTurn();
@@ -253,11 +253,12 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
       this.isInTurn = true;
       const deadlineUs = turn(this.clock.nowUs as Us, this.batcher.batch);
       this.isInTurn = false;
-      if (deadlineUs === STOP) return;
+      if (deadlineUs === STOP) break;
       // Whole microseconds, so that sums of times are exact.
       this.sleep(Math.min(Math.ceil(deadlineUs), this.clock.nowUs + WAIT_MAX_US));
       this.inFlight -= this.batcher.fill();
     }
+    over();
   }
 
   /* ---- time ---- */

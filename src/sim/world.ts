@@ -167,7 +167,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.clock.after(0, this.stepSink, EV_ARRIVAL, 0, 0);
     this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
     this.troubles.begin(this.settings.troubleUs, this.settings.descriptorMax + 20);
-    this.loop.run(this.driven.turn);
+    this.loop.run(this.driven.turn, () => undefined);
     if (this.healedUs < 0) this.heal();
     // The process ends: whoever still waits in a backlog is reset.
     for (const listener of this.listeners) this.net.unlisten(listener);

@@ -3,8 +3,6 @@ import { AssertionError } from '../../src/base/assert.ts';
 import type { ArenaOffset, SideSlot, Us } from '../../src/base/brand.ts';
 import { KIND_IPV4 } from '../../src/base/endpoint.ts';
 import { loadFfi } from '../../src/ffi/load.ts';
-import { Outbox } from '../../src/linux/epoll-batch.ts';
-import { SmallBuffers } from '../../src/linux/epoll-buffers.ts';
 import { Sides } from '../../src/linux/epoll-sides.ts';
 import { EpollLoop } from '../../src/linux/epoll.ts';
 import { runLoopSuite } from '../../src/loop/conformance.suite.ts';
@@ -26,7 +24,7 @@ describe.runIf(ffi)(`epoll${reason === undefined ? '' : ` (${reason})`}`, () => 
 
   runKernelSuite({ ffi, make: (options) => new EpollLoop(ffi, options) });
 
-  function run(script: (stage: Stage, loop: EpollLoop) => ReturnType<Stage['rest']>): void {
+  async function run(script: (stage: Stage, loop: EpollLoop) => ReturnType<Stage['rest']>): Promise<void> {
     const net = new RealNet(ffi!);
     const wake = net.createWake();
     const loop = new EpollLoop(ffi!, {
@@ -38,15 +36,15 @@ describe.runIf(ffi)(`epoll${reason === undefined ? '' : ` (${reason})`}`, () => 
     });
     const stage = new Stage(loop, net, wake);
     try {
-      play(stage, script(stage, loop));
+      await play(stage, script(stage, loop));
     } finally {
       loop.destroy();
       net.closeAll();
     }
   }
 
-  test('a request costs one receive, one send and one wait', () => {
-    run(function* (stage, loop) {
+  test('a request costs one receive, one send and one wait', async () => {
+    await run(function* (stage, loop) {
       const { side, fd, peer } = yield* stage.accepted();
       const request = new Uint8Array(64);
       const rounds = 50;
@@ -70,8 +68,8 @@ describe.runIf(ffi)(`epoll${reason === undefined ? '' : ` (${reason})`}`, () => 
     });
   });
 
-  test('idle costs nothing: no wait ends before its time', () => {
-    run(function* (stage, loop) {
+  test('idle costs nothing: no wait ends before its time', async () => {
+    await run(function* (stage, loop) {
       const { side, fd } = yield* stage.accepted();
       stage.recv(side, fd);
       stage.watch(side, fd);
@@ -82,8 +80,8 @@ describe.runIf(ffi)(`epoll${reason === undefined ? '' : ` (${reason})`}`, () => 
     });
   });
 
-  test('clients that wait while nothing is asked for do not keep the loop awake', () => {
-    run(function* (stage, loop) {
+  test('clients that wait while nothing is asked for do not keep the loop awake', async () => {
+    await run(function* (stage, loop) {
       const listener = stage.net.listen(KIND_IPV4);
       const slot = stage.nextListener();
       for (let i = 0; i < 3; i++) stage.net.connect(listener.endpoint);
@@ -97,8 +95,8 @@ describe.runIf(ffi)(`epoll${reason === undefined ? '' : ` (${reason})`}`, () => 
     });
   });
 
-  test('a broken promise of the engine ends the turn', () => {
-    run(function* (stage, loop) {
+  test('a broken promise of the engine ends the turn', async () => {
+    await run(function* (stage, loop) {
       const { side, fd } = yield* stage.accepted();
       const seq = stage.recv(side, fd);
       expect(() => loop.recv(side, seq + 1, fd)).toThrow(AssertionError);
@@ -132,30 +130,4 @@ test('sides that starve are served in order, and once', () => {
   sides.starve(5);
   expect([sides.unstarve(), sides.unstarve(), sides.unstarve()]).toEqual([7, 5, -1]);
   expect(sides.hasStarved()).toBe(false);
-});
-
-test('small buffers are taken last in, first out, and given back once', () => {
-  const buffers = new SmallBuffers(2);
-  const [first, second] = [buffers.take(), buffers.take()];
-  expect([first, second, buffers.take()]).toEqual([4096, 4096 + 16_384, 0]);
-  buffers.give(first);
-  expect(() => buffers.give(first)).toThrow(AssertionError);
-  expect(() => buffers.give(first + 1)).toThrow(AssertionError);
-  expect(buffers.take()).toBe(first);
-  expect(buffers.held()).toBe(2);
-});
-
-test('a batch grows and keeps what it has', () => {
-  const outbox = new Outbox();
-  const count = 10_000;
-  for (let i = 0; i < count; i++) outbox.push(OP_RECV, i, i, i - count, 1, i);
-  outbox.empty();
-  const batch = outbox.swap();
-  expect(batch.count).toBe(count);
-  for (let i = 0; i < count; i += 999) {
-    expect([batch.slot[i], batch.seq[i], batch.result[i], batch.buffer[i]]).toEqual([i, i, i - count, i]);
-  }
-  expect(outbox.count).toBe(0);
-  outbox.push(OP_SEND, 1, 1, 1, 0, 0);
-  expect(outbox.swap().count).toBe(1);
 });

@@ -211,8 +211,10 @@ describe.runIf(ffi)('host', () => {
       host.wake(wakeFd);
       host.wake(wakeFd);
       let turns = 0;
-      loop!.run((now) => (turns++ === 0 ? now : STOP));
-      loop!.destroy();
+      loop!.run(
+        (now) => (turns++ === 0 ? now : STOP),
+        () => loop!.destroy(),
+      );
     }
   });
 });

@@ -117,12 +117,12 @@ export function runKernelSuite({ ffi, make }: KernelSuite): void {
       net.closeAll();
     });
 
-    function run(script: (stage: Stage) => Script): void {
+    async function run(script: (stage: Stage) => Script): Promise<void> {
       const wake = net.createWake();
       const loop = make({ wakeFd: wake.fd, sidesMax: 64, listenersMax: 16, smallCount: 8, bigLength: 1 << 20 });
       const stage = new Stage(loop, net, wake);
       try {
-        play(stage, script(stage));
+        await play(stage, script(stage));
       } finally {
         loop.destroy();
       }
@@ -133,8 +133,8 @@ export function runKernelSuite({ ffi, make }: KernelSuite): void {
         [CLOSE_ABORT, 'reset'],
         [CLOSE_ORDERLY, 'end'],
       ] as const) {
-        test(`${who} blocked in recv sees ${verdict === 'reset' ? 'an abort' : 'an orderly close'} as ${verdict}`, () => {
-          run(function* (stage) {
+        test(`${who} blocked in recv sees ${verdict === 'reset' ? 'an abort' : 'an orderly close'} as ${verdict}`, async () => {
+          await run(function* (stage) {
             const listener = stage.net.listen(4);
             const reader = start((listener.endpoint[2]! << 8) | listener.endpoint[3]!);
             stops.push(() => reader.stop());
@@ -149,8 +149,8 @@ export function runKernelSuite({ ffi, make }: KernelSuite): void {
       }
     }
 
-    test('another thread wakes a loop that waits for ever', () => {
-      run(function* (stage) {
+    test('another thread wakes a loop that waits for ever', async () => {
+      await run(function* (stage) {
         const worker = new Worker(
           `const { workerData } = require('node:worker_threads');
            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
@@ -166,8 +166,8 @@ export function runKernelSuite({ ffi, make }: KernelSuite): void {
       });
     });
 
-    test('descriptors it makes do not block and are not inherited', () => {
-      run(function* (stage) {
+    test('descriptors it makes do not block and are not inherited', async () => {
+      await run(function* (stage) {
         const { fd } = yield* stage.accepted();
         for (const one of [fd, stage.open()]) {
           expect(ffi.libc.fcntl(one, F_GETFD, 0)).toBe(1);
@@ -176,7 +176,7 @@ export function runKernelSuite({ ffi, make }: KernelSuite): void {
       });
     });
 
-    test('a unix server with a full backlog is waited for; the wait can be cancelled', () => {
+    test('a unix server with a full backlog is waited for; the wait can be cancelled', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'full-'));
       const endpoint = new Uint8Array(ENDPOINT_SIZE);
       writeEndpoint({ kind: KIND_UNIX, path: join(folder, 'socket') }, endpoint, 0);
@@ -184,7 +184,7 @@ export function runKernelSuite({ ffi, make }: KernelSuite): void {
       const sockets = bindSockets(ffi);
       const server = host.listen(endpoint, { backlog: 1, noDelay: false, keepAlive: false }).fd!;
       const accepted: Fd[] = [];
-      run(function* (stage) {
+      await run(function* (stage) {
         const sides = Array.from({ length: 5 }, () => stage.nextSide());
         const seqs = sides.map((side) => stage.connect(side, stage.open(KIND_UNIX), endpoint));
         yield* stage.rest(20_000);

@@ -13,7 +13,7 @@ import type { Net, Peer, PeerListener, PeerOptions, PeerRead, PeerServer } from 
 const SO_RCVBUF = 8;
 const RLIMIT_NOFILE = 7;
 /** Enough for the suite's thousand connections at once; the kernel cuts it to somaxconn. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 const LENGTH_AT = SOCKADDR_SIZE;
 const VALUE_AT = LENGTH_AT + 8;
 const LIMIT_AT = VALUE_AT + 8;
@@ -30,10 +30,10 @@ interface Door {
 }
 
 export class RealNet implements Net {
-  private readonly door: Door;
+  protected readonly door: Door;
   private readonly folder = mkdtempSync(join(tmpdir(), 'loop-'));
-  private readonly open = new Set<{ close(): void }>();
-  private readonly wakes = new Set<{ close(): void }>();
+  protected readonly open = new Set<{ close(): void }>();
+  protected readonly wakes = new Set<{ close(): void }>();
   private paths = 0;
   private limit: { soft: bigint; hard: bigint } | undefined;
 
@@ -161,11 +161,11 @@ export class RealNet implements Net {
     return peer;
   }
 
-  private end(entry: { close(): void }): void {
+  protected end(entry: { close(): void }): void {
     if (this.open.delete(entry)) entry.close();
   }
 
-  private bind(kind: number): Fd {
+  protected bind(kind: number): Fd {
     const { door } = this;
     const { libc } = door.ffi;
     const fd = must(door.sockets.openStream(kind, { noDelay: true, keepAlive: false }), 'socket') as Fd;
@@ -185,7 +185,7 @@ export class RealNet implements Net {
     return fd;
   }
 
-  private localOf(fd: Fd, kind: number): Uint8Array {
+  protected localOf(fd: Fd, kind: number): Uint8Array {
     const endpoint = new Uint8Array(ENDPOINT_SIZE);
     if (kind === KIND_UNIX) writeEndpoint({ kind, path: join(this.folder, String(this.paths - 1)) }, endpoint, 0);
     else endpoint.set(this.addressOf(fd));
@@ -277,7 +277,7 @@ class RealPeer implements Peer {
 }
 
 /** The kernel refusing the test itself is not a result but a broken test. */
-function must(result: number, call: string): number {
+export function must(result: number, call: string): number {
   if (result < 0) throw new Error(`${call}: ${errnoName(result)}`);
   return result;
 }

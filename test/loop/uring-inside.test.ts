@@ -26,7 +26,7 @@ interface Setting extends UringOptions {
 }
 
 /** Plays a script on a fresh loop; descriptors must be as before afterwards. */
-function inLoop(setting: Setting, script: (stage: Stage, loop: UringLoop) => Script): void {
+async function inLoop(setting: Setting, script: (stage: Stage, loop: UringLoop) => Script): Promise<void> {
   const net = new RealNet(ffi!);
   const before = net.openDescriptors();
   const wake = net.createWake();
@@ -35,7 +35,7 @@ function inLoop(setting: Setting, script: (stage: Stage, loop: UringLoop) => Scr
   const loop = openUring(ffi!, options, setting);
   try {
     const stage = new Stage(loop, net, wake);
-    play(stage, script(stage, loop));
+    await play(stage, script(stage, loop));
   } finally {
     loop.destroy();
     net.closeAll();
@@ -44,7 +44,7 @@ function inLoop(setting: Setting, script: (stage: Stage, loop: UringLoop) => Scr
 }
 
 function kernelTest(name: string, setting: Setting, script: (stage: Stage, loop: UringLoop) => Script): void {
-  test(name, () => inLoop(setting, script));
+  test(name, async () => inLoop(setting, script));
 }
 
 /** Echoes `bytes` once on every pair at the same time, through small buffers. */
@@ -200,8 +200,8 @@ needs({ linux: true, uring: true }, 'uring, inside', () => {
     check(loop.counters.enters - before <= 2, `entered ${loop.counters.enters - before} times`);
   });
 
-  test('a loop that breaks with operations in flight can be destroyed', () => {
-    expect(() =>
+  test('a loop that breaks with operations in flight can be destroyed', async () => {
+    await expect(
       inLoop({}, function* (stage, loop) {
         const { side, fd } = yield* stage.accepted();
         stage.recv(side, fd);
@@ -210,16 +210,16 @@ needs({ linux: true, uring: true }, 'uring, inside', () => {
         yield* stage.rest(2000);
         throw new Error('the engine breaks');
       }),
-    ).toThrow('the engine breaks');
+    ).rejects.toThrow('the engine breaks');
   });
 
-  test('the engine submitting the same operation twice is found at once', () => {
-    expect(() =>
+  test('the engine submitting the same operation twice is found at once', async () => {
+    await expect(
       inLoop({}, function* (stage) {
         const { side, fd } = yield* stage.accepted();
         stage.recv(side, fd);
         stage.recv(side, fd);
       }),
-    ).toThrow('one operation');
+    ).rejects.toThrow('one operation');
   });
 });

@@ -4,7 +4,7 @@ import { PEER_SIZE } from '../../base/endpoint.ts';
 import type { Ffi } from '../../ffi/load.ts';
 import type { NativeMemory } from '../../ffi/memory.ts';
 import type { LoopOptions } from '../../loop/loop.ts';
-import { SMALL_FIRST, SMALL_SIZE } from '../arena-layout.ts';
+import { SMALL_FIRST, SMALL_SIZE } from '../../base/small-buffers.ts';
 import { SOCKADDR_SIZE } from '../sockaddr.ts';
 import { bindSockets, type Sockets } from '../sockets.ts';
 import { Pipes } from '../pipes.ts';

@@ -312,11 +312,11 @@ export class Stage {
 }
 
 /** Runs a script on a loop until it ends, then cleans up and leaves the loop. */
-export function play(stage: Stage, script: Script): void {
+export async function play(stage: Stage, script: Script): Promise<void> {
   let current = script;
   let isCleaning = false;
   let startUs = -1;
-  stage.loop.run((nowUs, batch) => {
+  const turn = (nowUs: Us, batch: CompletionBatch): Us => {
     stage.take(nowUs, batch);
     if (startUs < 0) startUs = nowUs;
     check(stage.turn < TURNS_MAX, `the test took more than ${TURNS_MAX} turns`);
@@ -328,6 +328,16 @@ export function play(stage: Stage, script: Script): void {
       isCleaning = true;
       current = stage.cleanUp();
     }
+  };
+  return new Promise((resolve, reject) => {
+    stage.loop.run((nowUs, batch) => {
+      try {
+        return turn(nowUs, batch);
+      } catch (error) {
+        reject(error);
+        return STOP;
+      }
+    }, resolve);
   });
 }
 

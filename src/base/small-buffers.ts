@@ -1,6 +1,14 @@
-/** Small receive buffers of the epoll loop: places in the arena, handed out last in, first out. */
-import { assert } from '../base/assert.ts';
-import { SMALL_FIRST, SMALL_SIZE } from './arena-layout.ts';
+/**
+ * Small receive buffers: places in the arena, handed out last in, first out.
+ *
+ * Every loop lays out its arena in the same way: an unused page, the small buffers, the engine's big ones.
+ */
+import { assert } from './assert.ts';
+
+/** Bytes of a small buffer: small enough that an idle side costs little, large enough for a request or a TLS record. */
+export const SMALL_SIZE = 16 * 1024;
+/** The first page holds no buffer, so that offset 0 can mean "none". */
+export const SMALL_FIRST = 4096;
 
 /**
  * Free list of arena offsets. The buffer given back last is taken first: its pages are in the cache, and those that

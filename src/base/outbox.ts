@@ -1,5 +1,4 @@
-/** Completions on their way to the next turn. */
-import type { CompletionBatch } from '../loop/loop.ts';
+/** Completions on their way to the next turn, for loops that make them up themselves (`CompletionBatch` of the contract). */
 
 const CAPACITY_FIRST = 4096;
 
@@ -7,7 +6,7 @@ const CAPACITY_FIRST = 4096;
  * A batch that grows by doubling and never shrinks: its bound is the number of operations in flight, and reserving
  * that much for every loop would be memory for a case that hardly happens.
  */
-class Completions implements CompletionBatch {
+export class Completions {
   count = 0;
   op = new Uint8Array(CAPACITY_FIRST);
   slot = new Uint32Array(CAPACITY_FIRST);
@@ -54,7 +53,7 @@ export class Outbox {
   }
 
   /** The batch to deliver; what was delivered before is forgotten. */
-  swap(): CompletionBatch {
+  swap(): Completions {
     const batch = this.filling;
     this.delivered.count = 0;
     this.filling = this.delivered;
@@ -63,7 +62,7 @@ export class Outbox {
   }
 
   /** A batch without completions, for a first turn; what is being filled stays for the next. */
-  empty(): CompletionBatch {
+  empty(): Completions {
     this.delivered.count = 0;
     return this.delivered;
   }
