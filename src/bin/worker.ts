@@ -4,11 +4,11 @@ import { BIG_SIZE } from '../engine/big-buffers.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { WorkerReady, WorkerStart } from '../control/worker-thread.ts';
 import { nowUs } from '../linux/clock.ts';
-import { openLoop } from '../linux/open-loop.ts';
 import type { Loop } from '../loop/loop.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
 import { openTables } from '../table/tables.ts';
+import { chooseLoop } from './open-loop.ts';
 
 /** Big buffers per worker: enough for every core to be busy with bulk, too few to matter as address space. */
 const BIG_BUFFERS = 64;
@@ -18,7 +18,7 @@ const SMALL_EXTRA = 1024;
 const SMALL_MAX = 196_608;
 
 const start = workerData as WorkerStart;
-const { loop, reason } = openLoop(start.loop, {
+const { loop, reason } = chooseLoop(start.loop, {
   wakeFd: start.wakeFd,
   sidesMax: start.slotCount * 2,
   listenersMax: LISTENERS_MAX,

@@ -16,6 +16,8 @@ import type { WorkerReady, WorkerStart } from './worker-thread.ts';
 const STOP_DEADLINE_MS = 5000;
 /** V8 settings of a worker: it allocates next to nothing, so small spaces keep the process small. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64, stackSizeMb: 1 };
+/** With Node's own loop each connection is objects: V8 decides. */
+const NODE_LIMITS = {};
 
 export class Supervisor {
   readonly ready: WorkerReady;
@@ -55,7 +57,10 @@ export class Supervisor {
     if (wakeFd < 0) throw new Error(`cannot create the worker's wake-up (${errnoName(wakeFd)})`);
     process.on('exit', () => interrupt(host, tables, wakeFd));
     const workerData: WorkerStart = { ...start, memory: tables.memory, wakeFd };
-    const thread = new Worker(script, { workerData, resourceLimits: RESOURCE_LIMITS });
+    const thread = new Worker(script, {
+      workerData,
+      resourceLimits: start.loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS,
+    });
     const ended = new Promise<Error | undefined>((resolve) => {
       let failure: Error | undefined;
       thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));

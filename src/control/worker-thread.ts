@@ -1,12 +1,14 @@
 /** What main and a worker thread tell each other when they meet. */
 
+import type { LoopChoice } from '../config/model.ts';
+
 /** Handed to a worker thread when it starts. */
 export interface WorkerStart {
   readonly memory: SharedArrayBuffer;
   readonly worker: number;
   readonly slotFirst: number;
   readonly slotCount: number;
-  readonly loop: 'auto' | 'uring' | 'epoll';
+  readonly loop: LoopChoice;
   readonly wakeFd: number;
 }
 

@@ -59,6 +59,13 @@ export interface Host {
    */
   listen(endpoint: Uint8Array, options: ListenOptions): ListenResult;
 
+  /**
+   * Has the worker's loop open a listening socket, where that cannot be handed to it. Then the worker must run before
+   * its listeners are opened, and the loop holds as many clients as `backlog` says, each with a descriptor. Undefined
+   * where `listen` serves the loop as well.
+   */
+  readonly listenInLoop?: (endpoint: Uint8Array, options: ListenOptions, done: (result: ListenResult) => void) => void;
+
   /** The address a socket is bound to, as ENDPOINT_SIZE bytes: for port 0. KIND_NONE when there is none. */
   localEndpoint(fd: Fd): Uint8Array;
 

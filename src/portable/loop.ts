@@ -25,6 +25,7 @@ import {
   type Turn,
 } from '../loop/loop.ts';
 import { netAddress, writePeer } from './addresses.ts';
+import { obeyHost } from './host-port.ts';
 import { Listener, type Where } from './listener.ts';
 import { Numbers } from './numbers.ts';
 import { Pace } from './pace.ts';
@@ -55,6 +56,7 @@ export class NodeLoop implements Loop {
   private readonly listeners: (Listener | undefined)[] = [];
   private probing: NodeJS.Timeout | undefined;
   private isWoken = false;
+  private readonly leaveHost: () => void;
 
   /** @param clock monotonic microseconds. */
   constructor(options: LoopOptions, clock: () => Us) {
@@ -79,6 +81,7 @@ export class NodeLoop implements Loop {
       clock,
       complete: (op, side, seq, result, buffer) => this.complete(op, side, seq, result, 0, buffer),
     };
+    this.leaveHost = options.wakeFd < 0 ? () => undefined : obeyHost(this, options.wakeFd);
   }
 
   /** Opens a listener. @returns its number at once; it stands when `listening` has settled. */
@@ -192,6 +195,7 @@ export class NodeLoop implements Loop {
   }
 
   destroy(): void {
+    this.leaveHost();
     clearInterval(this.probing);
     for (const item of this.numbers) item.close(CLOSE_ORDERLY);
   }
@@ -273,6 +277,8 @@ export class NodeLoop implements Loop {
 
   /** A turn has thrown, and nobody will end the connections: they are reset, so that none looks complete. */
   private abandon(): void {
+    this.leaveHost();
+    clearInterval(this.probing);
     for (const item of this.numbers) item.close(CLOSE_ABORT);
   }
 }
