@@ -13,9 +13,11 @@ export const ENOMEM = 12;
 export const EACCES = 13;
 export const EBUSY = 16;
 export const EEXIST = 17;
+export const ENOTDIR = 20;
 export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
+export const EROFS = 30;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const ETIME = 62;
@@ -44,9 +46,11 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [EACCES, 'EACCES'],
   [EBUSY, 'EBUSY'],
   [EEXIST, 'EEXIST'],
+  [ENOTDIR, 'ENOTDIR'],
   [EINVAL, 'EINVAL'],
   [ENFILE, 'ENFILE'],
   [EMFILE, 'EMFILE'],
+  [EROFS, 'EROFS'],
   [EPIPE, 'EPIPE'],
   [ENOSYS, 'ENOSYS'],
   [ETIME, 'ETIME'],

@@ -10,7 +10,7 @@ import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt, type Configuration } f
 import { Balancer } from '../control/balancer.ts';
 import { readFigures, type Figures } from '../control/figures.ts';
 import { nowUs } from '../linux/clock.ts';
-import { openHost } from '../linux/open-host.ts';
+import { chooseHost } from '../cli/choose-host.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 const SERVER = fileURLToPath(new URL('./demo-server.js', import.meta.url));
@@ -42,7 +42,9 @@ try {
 
 async function main(): Promise<void> {
   const servers = await Promise.all(NAMES.map(async (name) => startServer(name)));
-  const balancer = await Balancer.start(openHost(), configurationFor(servers), WORKER);
+  const { host, notice } = chooseHost('auto');
+  if (notice !== '') process.stdout.write(`${notice}\n`);
+  const balancer = await Balancer.start(host, configurationFor(servers), WORKER);
   introduce(balancer, servers);
   for (const server of servers) watch(server);
   const ticker = setInterval(tell(balancer, servers), 1000);

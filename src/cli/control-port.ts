@@ -1,5 +1,6 @@
 /** Opens the control socket of a balancer, and ends it: joins listener, controller and rules. */
-import type { Fd } from '../base/brand.ts';
+import { once } from 'node:events';
+import type { Server } from 'node:net';
 import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { mayControl } from '../control/control-access.ts';
@@ -8,44 +9,60 @@ import type { Balancer } from '../control/balancer.ts';
 import { Controller } from '../control/controller.ts';
 import { tableFacts } from '../control/facts.ts';
 import { resolveAddress, servicePort } from '../control/resolver.ts';
-import type { Host } from '../loop/host.ts';
+import type { Host, HostError, ListenOptions } from '../loop/host.ts';
+import { listenForMain } from '../portable/listening.ts';
 import { ControlSocket } from '../surface/control-socket.ts';
 
 /** Permissions of a unix control socket: its owner's alone. */
 const MODE = 0o600;
 
-/** Opens the listening socket, before anything else starts. @errors ConfigError. */
-export function listenForControl(host: Host, { control, settings }: Configuration): Fd | undefined {
+/** A control socket that stands. */
+export interface ControlPort {
+  /** Obeys peers from now on. */
+  serve(controller: Controller, balancer: Balancer, say: (text: string) => void): void;
+  /** Closes it and removes its path. */
+  close(): Promise<void>;
+}
+
+/** Opens the listening socket, before anything else starts; peers wait. @errors ConfigError. */
+export async function listenForControl(
+  host: Host,
+  { control, settings }: Configuration,
+): Promise<ControlPort | undefined> {
   if (!control) return undefined;
+  const { endpoint } = control;
   const wanted = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(control.endpoint, wanted, 0);
+  writeEndpoint(endpoint, wanted, 0);
   const options = { backlog: settings.backlog, noDelay: true, keepAlive: false, mode: MODE };
-  const { fd, error } = host.listen(wanted, options);
-  if (error) throw new ConfigError('-C', error.help === '' ? error.message : `${error.message}; ${error.help}`);
-  return fd;
-}
-
-export interface ControlPortOptions {
-  readonly host: Host;
-  readonly fd: Fd;
-  readonly controller: Controller;
-  readonly balancer: Balancer;
-  readonly say: (text: string) => void;
-}
-
-/** Serves the control socket. @returns what closes it and removes its path. */
-export async function openControlPort(options: ControlPortOptions): Promise<() => Promise<void>> {
-  const { host, fd, controller, balancer, say } = options;
-  const socket = await ControlSocket.start(fd, {
-    execute: async (line) => controller.execute(line),
-    isPermitted: (address) => mayControl(balancer.tables, controller.configuration.settings.controlAcl, address),
-    onFault: (error) => say(`control: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  const socket = await ControlSocket.open(async (server) => {
+    const error = await listen(host, server, wanted, options);
+    if (error) throw new ConfigError('-C', error.help === '' ? error.message : `${error.message}; ${error.help}`);
   });
-  const endpoint = balancer.configuration.control?.endpoint;
-  return async () => {
-    await socket.close();
-    if (endpoint?.kind === KIND_UNIX) host.unlinkOwn(endpoint.path);
+  return {
+    serve: (controller, balancer, say) =>
+      socket.serve({
+        execute: async (line) => controller.execute(line),
+        isPermitted: (address) => mayControl(balancer.tables, controller.configuration.settings.controlAcl, address),
+        onFault: (error) => say(`control: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      }),
+    close: async () => {
+      await socket.close();
+      if (endpoint.kind === KIND_UNIX) host.unlinkOwn(endpoint.path);
+    },
   };
+}
+
+/** Where the host opens no listening sockets, Node does. */
+async function listen(
+  host: Host,
+  server: Server,
+  wanted: Uint8Array,
+  options: ListenOptions,
+): Promise<HostError | undefined> {
+  if (host.listenInLoop) return listenForMain(server, wanted, options);
+  const { fd, error } = host.listen(wanted, options);
+  if (!error) await once(server.listen({ fd }), 'listening');
+  return error;
 }
 
 /** The controller of a running balancer. @param exit begins to end the process, as a signal would. */

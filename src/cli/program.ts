@@ -4,18 +4,17 @@
  * @owner main thread.
  */
 import { readFileSync } from 'node:fs';
-import type { Fd } from '../base/brand.ts';
 import { idleFacts } from '../config/command.ts';
 import type { Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
 import { resolveAddress, servicePort } from '../control/resolver.ts';
-import { openHost } from '../linux/open-host.ts';
 import type { Host } from '../loop/host.ts';
 import { refusalFor, warningFor } from '../surface/control-rules.ts';
 import { readCommandLine, type CommandLine } from './arguments.ts';
 import { isInBackground, openMessenger, startInBackground, type Messenger } from './background.ts';
 import { configure } from './configure.ts';
-import { listenForControl } from './control-port.ts';
+import { chooseHost } from './choose-host.ts';
+import { listenForControl, type ControlPort } from './control-port.ts';
 import { messageOf, say, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
 import { USAGE } from './options.ts';
 import { serve } from './serve.ts';
@@ -78,21 +77,28 @@ async function run(
   // Answers to the person who started us.
   if (messenger) messenger.out(replies);
   else process.stdout.write(replies);
-  const host = openHost();
+  const { host, notice } = chooseHost(configuration.settings.loop);
   sayWithoutWaiting(host);
-  const controlFd = openControl(host, configuration, line.user);
-  const balancer = await Balancer.start(host, configuration, workerScript);
+  const control = await openControl(host, configuration, line.user);
+  let balancer: Balancer | undefined;
   try {
-    return await serve({ host, balancer, controlFd, actions, signals, messenger });
+    balancer = await Balancer.start(host, configuration, workerScript);
+    return await serve({ host, notice, balancer, control, actions, signals, messenger });
   } catch (error) {
     // The worker would keep the process alive for ever.
-    await balancer.stop();
+    await balancer?.stop();
     throw error;
+  } finally {
+    await control?.close();
   }
 }
 
-/** The listening socket for commands, if there is to be one. */
-function openControl(host: Host, configuration: Configuration, user: string | undefined): Fd | undefined {
+/** Where commands come to, if they are to come. */
+async function openControl(
+  host: Host,
+  configuration: Configuration,
+  user: string | undefined,
+): Promise<ControlPort | undefined> {
   const { control } = configuration;
   const refusal = control && refusalFor(process.getuid?.(), user);
   const warning = warningFor(configuration);

@@ -3,7 +3,6 @@
  *
  * @owner main thread.
  */
-import type { Fd } from '../base/brand.ts';
 import type { Action } from '../config/command.ts';
 import { controlledBalancer } from '../control/actions.ts';
 import type { Balancer } from '../control/balancer.ts';
@@ -13,7 +12,7 @@ import { statisticsLines } from '../control/statistics.ts';
 import { nowUs } from '../linux/clock.ts';
 import type { Host } from '../loop/host.ts';
 import type { Messenger } from './background.ts';
-import { controllerOf, openControlPort } from './control-port.ts';
+import { controllerOf, type ControlPort } from './control-port.ts';
 import { say, sayTo } from './messages.ts';
 import { writePidFile } from './pid-file.ts';
 import type { Signals } from './signals.ts';
@@ -22,7 +21,9 @@ import type { Signals } from './signals.ts';
 export interface Started {
   readonly host: Host;
   readonly balancer: Balancer;
-  readonly controlFd: Fd | undefined;
+  /** What this host cannot do; empty: nothing to tell. */
+  readonly notice: string;
+  readonly control: ControlPort | undefined;
   /** What commands of the command line want done. */
   readonly actions: readonly Action[];
   readonly signals: Signals;
@@ -36,11 +37,11 @@ export interface Started {
  * @returns the exit status.
  * @errors ConfigError for what the person can mend; then the balancer still runs.
  */
-export async function serve({ host, balancer, controlFd, actions, signals, messenger }: Started): Promise<number> {
+export async function serve(started: Started): Promise<number> {
+  const { host, notice, balancer, control, actions, signals, messenger } = started;
   const nowMs = (): number => nowUs() / 1000;
   const controller = controllerOf(balancer, nowMs, signals.requestStop, say);
-  const closeControl =
-    controlFd === undefined ? undefined : await openControlPort({ host, fd: controlFd, controller, balancer, say });
+  control?.serve(controller, balancer, say);
   const controlled = controlledBalancer(balancer, { nowMs, exit: signals.requestStop });
   for (const action of actions) await controlled.act(action);
   signals.tellStatistics = () => {
@@ -51,10 +52,10 @@ export async function serve({ host, balancer, controlFd, actions, signals, messe
   const { pidFile } = balancer.configuration.settings;
   const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid);
   const { kind, reason } = balancer.supervisor.ready;
+  if (notice !== '') say(notice);
   if (messenger) leaveTerminal(host, messenger);
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
   const code = await untilStopped(balancer, signals);
-  await closeControl?.();
   pid?.remove();
   return code;
 }

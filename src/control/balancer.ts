@@ -7,8 +7,8 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, limitsOf, type Configuration } from '../config/model.ts';
-import type { Host } from '../loop/host.ts';
+import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
+import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
 import { CONNECTIONS_MAX, SIDES_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { descriptorsFor, parkedWithin, slotsFor } from '../table/room.ts';
@@ -51,7 +51,8 @@ export class Balancer {
   }
 
   /**
-   * Opens the listener, then starts the worker: when this returns, clients are served.
+   * Opens the listener and starts the worker: when this returns, clients are served. Where listeners are the loop's
+   * own, the worker comes first.
    *
    * A number of connections that nobody has said shrinks to what the machine allows.
    * @errors ConfigError for what the person can mend.
@@ -60,16 +61,32 @@ export class Balancer {
     const { descriptorMax, ...room } = fitToDescriptors(host, configuration);
     const { clientsMax } = limitsOf(configuration.settings);
     const fitted = { ...configuration, settings: { ...configuration.settings, ...room, clientsMax } };
-    const listeners = [openListener(host, fitted)];
+    const isInLoop = host.listenInLoop !== undefined;
+    const listeners = isInLoop ? [] : [await openListener(host, fitted)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
     const limits = { descriptorMax };
     try {
       publish(tables, fitted, listeners, limits);
-      const start = { worker: 0, slotFirst: 0, slotCount: CONNECTIONS_MAX, loop: loopOf(fitted) };
+      const start = { worker: 0, slotFirst: 0, slotCount: CONNECTIONS_MAX, loop: loopOf(host, fitted) };
       const supervisor = await Supervisor.start(workerScript, host, tables, start);
-      return new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
+      const balancer = new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
+      if (isInLoop) await balancer.listen();
+      return balancer;
     } catch (error) {
       closeListeners(host, listeners);
+      throw error;
+    }
+  }
+
+  /** Has the worker, which runs by now, open the listener. @errors ConfigError; then the worker has ended. */
+  private async listen(): Promise<void> {
+    const { configuration, limits } = this.running;
+    try {
+      const listeners = [await openListener(this.host, configuration)];
+      this.running = { ...this.running, listeners };
+      await this.publish(configuration, listeners, limits);
+    } catch (error) {
+      await this.stop();
       throw error;
     }
   }
@@ -94,7 +111,7 @@ export class Balancer {
     if (configuration === before.configuration) return;
     const limits = this.limitsFor(configuration, before);
     const isMoved = configuration.listen?.endpoint !== before.configuration.listen?.endpoint;
-    const listeners = isMoved ? [openListener(this.host, configuration)] : before.listeners;
+    const listeners = isMoved ? [await openListener(this.host, configuration)] : before.listeners;
     try {
       await this.publish(configuration, listeners, limits);
     } catch (error) {
@@ -176,10 +193,9 @@ export class Balancer {
 }
 
 /** The loop a worker is started with. */
-function loopOf({ settings }: Configuration): 'auto' | 'uring' | 'epoll' {
+function loopOf(host: Host, { settings }: Configuration): LoopChoice {
   if (settings.workers > 1) throw new ConfigError('workers', 'more than one is not in this version yet');
-  if (settings.loop !== 'node') return settings.loop;
-  throw new ConfigError('node', 'not in this version yet');
+  return host.listenInLoop ? 'node' : settings.loop;
 }
 
 function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
@@ -189,12 +205,12 @@ function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
   }
 }
 
-function openListener(host: Host, { listen, settings }: Configuration): OpenListener {
+async function openListener(host: Host, { listen, settings }: Configuration): Promise<OpenListener> {
   if (!listen)
     throw new ConfigError('listen address', 'missing; write where clients come to, as in pen 80 server:8080');
   const wanted = new Uint8Array(ENDPOINT_SIZE);
   writeEndpoint(listen.endpoint, wanted, 0);
-  const { fd, error } = host.listen(wanted, {
+  const { fd, error } = await listenOn(host, wanted, {
     backlog: settings.backlog,
     noDelay: settings.tcpNodelay,
     keepAlive: true,
@@ -202,6 +218,11 @@ function openListener(host: Host, { listen, settings }: Configuration): OpenList
   if (error)
     throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`);
   return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
+}
+
+async function listenOn(host: Host, endpoint: Uint8Array, options: ListenOptions): Promise<ListenResult> {
+  if (!host.listenInLoop) return host.listen(endpoint, options);
+  return new Promise((resolve) => host.listenInLoop?.(endpoint, options, resolve));
 }
 
 /**

@@ -10,11 +10,11 @@ import {
   KIND_IPV6,
   KIND_UNIX,
 } from '../base/endpoint.ts';
-import { EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST, errnoName } from '../base/errno.ts';
+import { EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST } from '../base/errno.ts';
+import { listenRefusal } from '../base/listen-help.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { Libc } from '../ffi/libc.ts';
 import type { DescriptorLimit, Host, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
-import { listenHelp } from './host-help.ts';
 import { decodePeer, encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
 import { bindSockets, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET, type Sockets } from './sockets.ts';
 import { openSystemLog } from './system-log.ts';
@@ -63,7 +63,7 @@ export class LinuxHost implements Host {
   listen(endpoint: Uint8Array, options: ListenOptions): ListenResult {
     const kind = endpoint[ENDPOINT_KIND];
     const opened = this.sockets.openStream(kind, options);
-    if (opened < 0) return refusal(opened, endpoint);
+    if (opened < 0) return { error: listenRefusal(opened, endpoint) };
     const fd = opened as Fd;
     if (kind !== KIND_UNIX) this.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // The system's default (net.ipv6.bindv6only) must not decide which clients reach us.
@@ -71,7 +71,7 @@ export class LinuxHost implements Host {
     const result = this.bindAndListen(fd, endpoint, options);
     if (result >= 0) return { fd };
     this.sockets.closeFd(fd);
-    return refusal(result, endpoint);
+    return { error: listenRefusal(result, endpoint) };
   }
 
   localEndpoint(fd: Fd): Uint8Array {
@@ -217,11 +217,4 @@ function toLimit(value: number): bigint {
 function identityOf(path: string): Identity | undefined {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? undefined : { device: found.dev, inode: found.ino };
-}
-
-function refusal(result: number, endpoint: Uint8Array): ListenResult {
-  const text = endpointText(endpoint, 0);
-  const code = errnoName(result);
-  const { why, help } = listenHelp(-result, endpoint[ENDPOINT_KIND] === KIND_UNIX);
-  return { error: { code, endpoint: text, message: `cannot listen on ${text}: ${why || code}`, help } };
 }

@@ -8,26 +8,14 @@
  */
 import { BroadcastChannel } from 'node:worker_threads';
 import type { Fd } from '../base/brand.ts';
-import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX } from '../base/endpoint.ts';
-import type { DescriptorLimit, Host, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
+import { ENDPOINT_SIZE } from '../base/endpoint.ts';
+import { ENOSYS, errnoNamed } from '../base/errno.ts';
+import { listenRefusal } from '../base/listen-help.ts';
+import type { DescriptorLimit, Host, HostError, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
 import { type Answer, channelName, type Request } from './channel.ts';
 
 /** A worker that has not answered by then will not. */
 const ANSWER_MS = 5000;
-
-/** Continues "cannot listen on X: ", and what would help. */
-const REFUSALS: Readonly<Record<string, readonly [string, string]>> = {
-  EADDRINUSE: ['another socket has this address', 'stop that process, or choose another address'],
-  EACCES: ['not permitted', 'low ports and most folders need more rights than we have'],
-  EPERM: ['not permitted', 'low ports and most folders need more rights than we have'],
-  EADDRNOTAVAIL: ['no interface of this machine has this address', ''],
-  EAFNOSUPPORT: ['this machine has no such kind of address', ''],
-  EEXIST: ['the path exists and is no socket', 'it was left alone: remove it, or choose another path'],
-  ENOENT: ['the folder does not exist', 'create it, or choose another path'],
-  EMFILE: ['there are no descriptors left', 'raise the limit (ulimit -n)'],
-  ENOSYS: ['only a loop can listen here', ''],
-  ETIME: ['the worker does not answer', ''],
-};
 
 export class NodeHost implements Host {
   private wakes = 0;
@@ -40,7 +28,7 @@ export class NodeHost implements Host {
 
   /** Refuses: a descriptor of the system is nothing that Node would give us. */
   listen(endpoint: Uint8Array): ListenResult {
-    return refusal('ENOSYS', endpoint);
+    return { error: listenRefusal(ENOSYS, endpoint) };
   }
 
   listenInLoop(endpoint: Uint8Array, options: ListenOptions, done: (result: ListenResult) => void): void {
@@ -50,7 +38,7 @@ export class NodeHost implements Host {
       clearTimeout(late);
       this.waiting.delete(id);
       if (answer.code === '') this.endpoints.set(answer.fd, answer.endpoint);
-      done(answer.code === '' ? { fd: answer.fd as Fd } : refusal(answer.code, endpoint));
+      done(answer.code === '' ? { fd: answer.fd as Fd } : { error: refusalFor(answer.code, endpoint) });
     };
     this.waiting.set(id, settle);
     this.ask({ ask: 'listen', id, endpoint, options });
@@ -133,10 +121,7 @@ function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : Number.POSITIVE_INFINITY;
 }
 
-function refusal(code: string, endpoint: Uint8Array): ListenResult {
-  const text = endpointText(endpoint, 0);
-  const [why, help] = REFUSALS[code] ?? [code, ''];
-  const where =
-    endpoint[ENDPOINT_KIND] === KIND_UNIX && code === 'EADDRINUSE' ? 'somebody answers on this socket' : why;
-  return { error: { code, endpoint: text, message: `cannot listen on ${text}: ${where}`, help } };
+/** @param code what Node calls it. */
+export function refusalFor(code: string, endpoint: Uint8Array): HostError {
+  return listenRefusal(errnoNamed(code) ?? 0, endpoint, code);
 }

@@ -34,41 +34,55 @@ export interface ControlOptions {
 }
 
 export class ControlSocket {
-  private readonly options: ControlOptions;
   private readonly server: Server;
+  /** Those who came before anybody served them. */
+  private readonly early: Socket[] = [];
   /** In the order in which they came. */
   private readonly peers = new Set<Peer>();
+  private take = (socket: Socket): void => {
+    // Without a listener an error would end the process.
+    socket.on('error', () => undefined);
+    this.early.push(socket);
+  };
 
-  private constructor(options: ControlOptions) {
-    this.options = options;
-    this.server = createServer({ allowHalfOpen: true }, (socket) => this.admit(socket));
+  private constructor() {
+    this.server = createServer({ allowHalfOpen: true }, (socket) => this.take(socket));
   }
 
-  /** Serves peers of a listening socket, which is closed with it. */
-  static async start(fd: number, options: ControlOptions): Promise<ControlSocket> {
-    const control = new ControlSocket(options);
-    await new Promise<void>((resolve, reject) => {
-      control.server.once('error', reject).listen({ fd }, resolve);
-    });
-    // A peer that cannot be accepted, for want of descriptors, comes again; we stay.
-    control.server.on('error', options.onFault);
+  /**
+   * Opens it; peers wait until somebody serves them.
+   *
+   * @param listen has the server listen. @errors its own.
+   */
+  static async open(listen: (server: Server) => Promise<void>): Promise<ControlSocket> {
+    const control = new ControlSocket();
+    await listen(control.server);
     return control;
+  }
+
+  /** Serves peers from now on. */
+  serve(options: ControlOptions): void {
+    // A peer that cannot be accepted, for want of descriptors, comes again; we stay.
+    this.server.on('error', options.onFault);
+    this.take = (socket) => this.admit(socket, options);
+    for (const socket of this.early.splice(0)) this.take(socket);
   }
 
   /** Closes the listening socket; answers that are under way are cut. */
   async close(): Promise<void> {
+    for (const socket of this.early) socket.destroy();
     for (const peer of this.peers) peer.drop();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
   }
 
-  private admit(socket: Socket): void {
-    const { peersMax = PEERS_MAX, isPermitted } = this.options;
+  private admit(socket: Socket, options: ControlOptions): void {
+    const { peersMax = PEERS_MAX, isPermitted } = options;
     if (!isPermitted(socket.remoteAddress)) {
       refuse(socket);
       return;
     }
     if (this.peers.size >= peersMax) this.makeRoom();
-    const peer = new Peer(socket, this.options);
+    const peer = new Peer(socket, options);
     this.peers.add(peer);
     socket.once('close', () => this.peers.delete(peer));
   }

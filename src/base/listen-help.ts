@@ -8,22 +8,41 @@ import {
   EMFILE,
   ENFILE,
   ENOENT,
+  ENOTDIR,
   EPERM,
-} from '../base/errno.ts';
+  EROFS,
+  errnoName,
+} from './errno.ts';
+import { ENDPOINT_KIND, endpointText, KIND_UNIX } from './endpoint.ts';
 
-const ENOTDIR = 20;
-const EROFS = 30;
-
-export interface Help {
-  /** Continues "cannot listen on X: ". Empty when we have no better word than the code. */
+interface Help {
+  /** Continues "cannot listen on X: ". */
   readonly why: string;
   /** What would help, to follow a colon or a semicolon; empty when we do not know. */
   readonly help: string;
 }
 
-/** @param errno positive. @param isUnix whether the address is a path. */
-export function listenHelp(errno: number, isUnix: boolean): Help {
-  return (isUnix ? UNIX.get(errno) : INTERNET.get(errno)) ?? BOTH.get(errno) ?? { why: '', help: '' };
+/** Why nobody can listen there, for people. */
+export interface ListenRefusal extends Pick<Help, 'help'> {
+  /** Symbolic error number. */
+  readonly code: string;
+  /** The address as a person writes it. */
+  readonly endpoint: string;
+  /** One line, without the help. */
+  readonly message: string;
+}
+
+/**
+ * @param errno positive or negative.
+ * @param endpoint ENDPOINT_SIZE bytes.
+ * @param code what it is called. **Default** by its number.
+ */
+export function listenRefusal(errno: number, endpoint: Uint8Array, code = errnoName(errno)): ListenRefusal {
+  const number = Math.abs(errno);
+  const kind = endpoint[ENDPOINT_KIND] === KIND_UNIX ? UNIX : INTERNET;
+  const { why, help } = kind.get(number) ?? BOTH.get(number) ?? { why: code, help: '' };
+  const text = endpointText(endpoint, 0);
+  return { code, endpoint: text, message: `cannot listen on ${text}: ${why}`, help };
 }
 
 const INTERNET: ReadonlyMap<number, Help> = new Map([
