@@ -18,7 +18,7 @@ const SMALL_EXTRA = 1024;
 const SMALL_MAX = 196_608;
 
 const start = workerData as WorkerStart;
-const { loop, reason } = chooseLoop(start.loop, {
+const { loop, reason } = await chooseLoop(start.loop, {
   wakeFd: start.wakeFd,
   sidesMax: start.slotCount * 2,
   listenersMax: LISTENERS_MAX,
