@@ -22,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'kernel',
+          globalSetup: ['scripts/ensure.mjs'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/{laws,support}/**'],
           pool: 'forks',

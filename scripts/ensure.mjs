@@ -42,10 +42,15 @@ export async function ensure({ bench = false, installOnly = false } = {}) {
   await lock();
   try {
     if (!isInstalled()) install();
-    for (const build of wanted) if (!isBuilt(build)) compile(build);
+    for (const build of wanted) if (!isBuilt(build)) await compile(build);
   } finally {
     rmSync(lockDir, { recursive: true, force: true });
   }
+}
+
+/** For the test runner, which calls it before tests that start the programs. */
+export async function setup() {
+  await ensure();
 }
 
 /** Compiles even when nothing has changed; what `npm run build` means. */
@@ -53,7 +58,7 @@ export async function rebuild() {
   await ensure({ installOnly: true });
   await lock();
   try {
-    compile(builds.source);
+    await compile(builds.source);
   } finally {
     rmSync(lockDir, { recursive: true, force: true });
   }
@@ -139,7 +144,7 @@ const keptSettings = new Set([
 function buildKey({ from, projects }) {
   const configs = readdirSync(root).filter((name) => /^tsconfig.*\.json$/.test(name));
   const sources = from.flatMap((folder) => listFiles(join(root, folder)).map((path) => relative(root, path)));
-  const files = [...configs, 'package-lock.json', ...sources.filter((path) => !isTest(path))];
+  const files = [...configs, 'package-lock.json', 'scripts/bundle.mjs', ...sources.filter((path) => !isTest(path))];
   // Folder order differs between file systems.
   files.sort((a, b) => (a < b ? -1 : 1));
   return hash([projects.join(' '), ...files.flatMap((path) => [path, read(path)])]);
@@ -150,7 +155,7 @@ function isBuilt(build) {
   return stamp !== '' && stamp === buildKey(build);
 }
 
-function compile(build) {
+async function compile(build) {
   say(`compiling ${build.what}`);
   // Read before compiling: a file saved meanwhile makes the stamp stale instead of wrong.
   const key = buildKey(build);
@@ -159,6 +164,11 @@ function compile(build) {
   run(process.execPath, [tsc, '-b', ...build.projects]);
   if (!existsSync(join(root, build.into))) {
     throw new Error(`there is nothing to compile in ${build.from.map((folder) => `${folder}/`).join(' and ')}`);
+  }
+  if (build === builds.source) {
+    // Imported late: on a fresh checkout the packages have only now been installed.
+    const { bundlePrograms } = await import('./bundle.mjs');
+    await bundlePrograms(root);
   }
   writeFileSync(build.stamp, key);
 }

@@ -60,7 +60,7 @@ const REFUSALS: readonly Refusal[] = [
     with: { options: ['-x', '5000'], descriptors: 256 },
     says: [/5000 connections need 10\d\d\d descriptors/, /limit is 256/, /at most \d+ connections/],
   },
-  { what: 'O2: no descriptor to spare', with: { descriptors: 48 }, says: [/descriptors/, /limit is 48/] },
+  { what: 'O2: no descriptor to spare', with: { descriptors: 40 }, says: [/descriptors/, /limit is 40/] },
 ];
 
 async function refusal(
