@@ -52,12 +52,12 @@ async function main(): Promise<void> {
     stop = resolve;
     if (isStopping) resolve();
   });
-  const failure = await Promise.race([stopped, balancer.supervisor.ended]);
+  const failure = await Promise.race([stopped, balancer.supervisor.failed]);
   isStopping = true;
   clearInterval(ticker);
   if (failure) {
-    process.stderr.write(`demo: the worker failed: ${failure.stack ?? failure.message}\n`);
-    balancer.abortConnections();
+    process.stderr.write(`demo: ${failure.message}\n`);
+    balancer.abortLeftBehind();
     process.exitCode = 1;
   }
   const isStopped = await balancer.stop();

@@ -82,10 +82,10 @@ async function run(
   const control = await openControl(host, configuration, line.user);
   let balancer: Balancer | undefined;
   try {
-    balancer = await Balancer.start(host, configuration, workerScript);
+    balancer = await Balancer.start(host, configuration, workerScript, say);
     return await serve({ host, notice, balancer, control, actions, signals, messenger });
   } catch (error) {
-    // The worker would keep the process alive for ever.
+    // The workers would keep the process alive for ever.
     await balancer?.stop();
     throw error;
   } finally {

@@ -69,15 +69,15 @@ function leaveTerminal(host: Host, messenger: Messenger): void {
 
 async function untilStopped(balancer: Balancer, { stopped }: Signals): Promise<number> {
   const pauses = watchPauses(balancer, say);
-  const failure = await Promise.race([balancer.supervisor.ended, stopped]);
+  const failure = await Promise.race([balancer.supervisor.failed, stopped]);
   clearInterval(pauses);
   if (failure) {
-    say(`the worker failed, its connections are ended: ${failure.stack ?? failure.message}`);
-    balancer.abortConnections();
+    say(`this cannot go on, all connections are ended: ${failure.message}`);
+    balancer.abortLeftBehind();
   }
   const isStopped = await balancer.stop();
   if (!isStopped) {
-    say('the worker did not stop in time and is left behind');
+    say('a worker did not stop in time and is left behind');
     balancer.leaveWorkerBehind();
   }
   return failure ? 1 : 0;

@@ -113,6 +113,8 @@ export interface Facts {
   clients(withinSeconds: number): Iterable<ClientFacts>;
   /** Undefined when there is no connection of that number, nor could be. */
   connection(number: number): ConnectionFacts | undefined;
+  /** Numbers of all connections there are, in order: with several workers there are gaps between them. */
+  connections(): readonly number[];
   /** Number of the connection a descriptor belongs to; -1 none. */
   connectionOf(fd: number): number;
 }
@@ -126,6 +128,7 @@ export function idleFacts(pid: number): Facts {
     servers: () => () => NO_FACTS,
     clients: () => [],
     connection: () => undefined,
+    connections: () => [],
     connectionOf: () => -1,
   };
 }

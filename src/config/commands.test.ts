@@ -17,6 +17,7 @@ const FACTS: Facts = {
     if (number === 4) return { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 };
     return undefined;
   },
+  connections: () => [3],
   connectionOf: (fd) => (fd === 9 ? 3 : -1),
 };
 const HOSTS = new Map<string, Endpoint>([['www', { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 7), port: 0 }]]);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
@@ -106,7 +106,8 @@ describe('a host that lets us listen', () => {
     const balancer = await Balancer.start(host, configuration(2), WORKER);
     balancer.tables.sides.fd.set([40, 41, -1, 43, 99]);
     balancer.tables.workers.slotEnd[0] = 2;
-    balancer.abortConnections();
+    await vi.waitFor(() => expect(balancer.supervisor.isGone(0)).toBe(true));
+    balancer.abortLeftBehind();
     expect(notes).toEqual(['abort 40', 'abort 41', 'abort 43']);
   });
 

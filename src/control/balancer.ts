@@ -9,7 +9,7 @@ import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
 import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
-import { CONNECTIONS_MAX, SIDES_MAX } from '../table/limits.ts';
+import { CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { descriptorsFor, parkedWithin, slotsFor } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
@@ -51,13 +51,19 @@ export class Balancer {
   }
 
   /**
-   * Opens the listener and starts the worker: when this returns, clients are served. Where listeners are the loop's
+   * Opens the listener and starts the workers: when this returns, clients are served. Where listeners are the loop's
    * own, the worker comes first.
    *
    * A number of connections that nobody has said shrinks to what the machine allows.
+   * @param script the workers' composition root. @param say is told what happens to workers.
    * @errors ConfigError for what the person can mend.
    */
-  static async start(host: Host, configuration: Configuration, workerScript: URL): Promise<Balancer> {
+  static async start(
+    host: Host,
+    configuration: Configuration,
+    script: URL,
+    say: (text: string) => void = () => undefined,
+  ): Promise<Balancer> {
     const { descriptorMax, ...room } = fitToDescriptors(host, configuration);
     const { clientsMax } = limitsOf(configuration.settings);
     const fitted = { ...configuration, settings: { ...configuration.settings, ...room, clientsMax } };
@@ -67,8 +73,8 @@ export class Balancer {
     const limits = { descriptorMax };
     try {
       publish(tables, fitted, listeners, limits);
-      const start = { worker: 0, slotFirst: 0, slotCount: CONNECTIONS_MAX, loop: loopOf(host, fitted) };
-      const supervisor = await Supervisor.start(workerScript, host, tables, start);
+      const { workers: count } = fitted.settings;
+      const supervisor = await Supervisor.start({ script, host, tables, count, loop: loopOf(host, fitted), say });
       const balancer = new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
       if (isInLoop) await balancer.listen();
       return balancer;
@@ -123,8 +129,8 @@ export class Balancer {
   }
 
   /** Makes the worker look into its tables. */
-  wake(_worker: number): void {
-    this.supervisor.wake();
+  wake(worker: number): void {
+    this.supervisor.wakeOne(worker);
   }
 
   /** Room for more connections, if more are wanted. @errors ConfigError when there is none. */
@@ -169,24 +175,30 @@ export class Balancer {
     return this.listeners.map(({ endpoint }) => endpointText(endpoint, 0)).join(', ');
   }
 
-  /** Ends all connections and the worker, closes listeners and removes our sockets from the file system. */
+  /** Ends all connections and the workers, closes listeners and removes our sockets from the file system. */
   async stop(): Promise<boolean> {
     const isStopped = await this.supervisor.stop();
     closeListeners(this.host, this.listeners);
     return isStopped;
   }
 
-  /** The worker did not stop: resets its connections and ends the process without waiting for it. Does not return. */
+  /** A worker did not stop: resets all connections and ends the process without waiting for it. Does not return. */
   leaveWorkerBehind(): never {
-    this.abortConnections();
+    for (let worker = 0; worker < WORKERS_MAX; worker++) this.abortConnections(worker);
     return this.host.exitNow(1);
   }
 
-  /** After the worker has failed: ends the connections it left behind, so that none of them looks complete. */
-  abortConnections(): void {
+  /** Ends the connections that failed workers have left behind, so that none of them looks complete. */
+  abortLeftBehind(): void {
+    for (let worker = 0; worker < WORKERS_MAX; worker++) {
+      if (this.supervisor.isGone(worker)) this.abortConnections(worker);
+    }
+  }
+
+  private abortConnections(worker: number): void {
     const { sides, workers } = this.tables;
-    const from = (workers.slotFirst[0] ?? 0) * 2;
-    for (const fd of sides.fd.subarray(from, (workers.slotEnd[0] ?? 0) * 2)) {
+    const from = (workers.slotFirst[worker] ?? 0) * 2;
+    for (const fd of sides.fd.subarray(from, (workers.slotEnd[worker] ?? 0) * 2)) {
       if (fd >= 0) this.host.abort(fd as Fd);
     }
   }
@@ -194,8 +206,9 @@ export class Balancer {
 
 /** The loop a worker is started with. */
 function loopOf(host: Host, { settings }: Configuration): LoopChoice {
-  if (settings.workers > 1) throw new ConfigError('workers', 'more than one is not in this version yet');
-  return host.listenInLoop ? 'node' : settings.loop;
+  if (!host.listenInLoop) return settings.loop;
+  if (settings.workers > 1) throw new ConfigError('workers', "Node's own loop has exactly one");
+  return 'node';
 }
 
 function closeListeners(host: Host, listeners: readonly OpenListener[]): void {

@@ -140,6 +140,7 @@ describe('a connection', () => {
   test('is found by its descriptors', () => {
     const { facts, connect } = stage();
     connect(70, {});
+    expect(facts.connections()).toContain(70);
     expect([1140, 1141, 1139, 0, -1].map((fd) => facts.connectionOf(fd))).toEqual([70, 70, -1, -1, -1]);
   });
 });

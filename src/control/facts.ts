@@ -47,6 +47,11 @@ export function tableFacts({ tables, pid, nowMs, connMax }: FactsOptions): Facts
     servers: () => serverFacts(tables),
     clients: (withinSeconds) => clientFacts(tables, nowMs() - withinSeconds * 1000),
     connection: (number) => connectionFacts(tables, number, connMax()),
+    connections: () => {
+      const numbers: number[] = [];
+      forEachConnection(tables, (slot) => void numbers.push(slot));
+      return numbers;
+    },
     connectionOf: (fd) => connectionOf(tables, fd),
   };
 }

@@ -24,7 +24,7 @@ test('what the workers counted is added up', () => {
   setLane(gauges.pending, 0, 1);
   setLane(gauges.pending, 1, 1);
   setLane(gauges.descriptors, 1, 6);
-  takeConnection(tables, 10);
+  takeConnection(tables);
   expect(readFigures(tables, 0, 0)).toMatchObject({
     accepted: 7,
     bytesUp: 2 ** 40,

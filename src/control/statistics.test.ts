@@ -12,6 +12,7 @@ test('servers, clients and connections in use have a line each; empty places hav
     ...idleFacts(1),
     servers: () => (index) => ({ inFlight: index, sent: 10 + index, received: 20 + index }),
     clients: () => [{ address: '10.0.0.1', connects: 3, sent: 6, received: 2 }],
+    connections: () => [3, 4],
     connection: (number) =>
       number === 4
         ? { state: 2, downFd: 30, upFd: 31, client: 0, server: 1 }

@@ -16,7 +16,7 @@ export function statisticsLines(configuration: Configuration, facts: Facts): str
   const limits = limitsOf(configuration.settings);
   const servers = serverLines(configuration, facts);
   const clients = clientLines(facts);
-  const connections = connectionLines(facts, limits.connMax);
+  const connections = connectionLines(facts);
   return [
     `statistics: ${servers.length} servers, ${clients.length} clients, ${connections.length} connections`,
     ...servers,
@@ -47,9 +47,9 @@ function clientLines(facts: Facts): string[] {
   );
 }
 
-function connectionLines(facts: Facts, connMax: number): string[] {
+function connectionLines(facts: Facts): string[] {
   const lines: string[] = [];
-  for (let number = 0; number < connMax; number++) {
+  for (const number of facts.connections()) {
     const connection = facts.connection(number);
     if (connection === undefined || connection.state === 0) continue;
     const { state, downFd, upFd, client, server } = connection;

@@ -1,6 +1,6 @@
 /**
- * Starts the worker, wakes it, stops it. The worker blocks in the kernel, so whatever ends the process must raise
- * the flag and wake it first; else Node waits for it for ever.
+ * Starts the workers, wakes them, replaces those that fail, stops them. A worker blocks in the kernel, so whatever ends
+ * the process must raise the flag and wake it first; else Node waits for it for ever.
  *
  * @owner main thread.
  */
@@ -8,8 +8,12 @@ import { Worker } from 'node:worker_threads';
 import { errnoName } from '../base/errno.ts';
 import { ConfigError } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
-import { requestStop, STOP_ABORT } from '../table/shared.ts';
+import { CONNECTIONS_MAX } from '../table/limits.ts';
+import { isWorkerLive } from '../table/publish.ts';
+import { LOCK_CLIENTS, LOCK_SOURCES, lockHolder, requestStop, STOP_ABORT, STOP_NO, stopping } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
+import { reclaim } from './reclaim.ts';
+import { watchTurns } from './watchdog.ts';
 import type { WorkerReady, WorkerStart } from './worker-thread.ts';
 
 /** A worker that has not stopped by then is left behind. */
@@ -18,78 +22,205 @@ const STOP_DEADLINE_MS = 5000;
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64, stackSizeMb: 1 };
 /** With Node's own loop each connection is objects: V8 decides. */
 const NODE_LIMITS = {};
+/** A replacement starts at once; when it fails within STEADY_MS, the next one waits, each time twice as long. */
+const STEADY_MS = 10_000;
+const PAUSE_MIN_MS = 100;
+const PAUSE_MAX_MS = 5000;
+/** Slots of different workers share no cache line. */
+const SLOTS_STEP = 64;
+
+export interface SupervisorOptions {
+  /** The workers' composition root. */
+  readonly script: URL;
+  readonly host: Host;
+  readonly tables: Tables;
+  /** How many workers. */
+  readonly count: number;
+  readonly loop: WorkerStart['loop'];
+  /** Is told, in one line, what happened to a worker and what is done about it. */
+  readonly say: (text: string) => void;
+}
+
+/** One of the workers there are to be, and the thread that is it now. */
+interface Post {
+  readonly worker: number;
+  /** Settles when its thread has ended: undefined in order, else the error. */
+  ended: Promise<Error | undefined>;
+  isRunning: boolean;
+  /** Failures in a row, each soon after a start. */
+  failures: number;
+  /** Until the next attempt, or until the thread counts as steady. */
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** What kept a thread from serving, or that it does. */
+type Beginning = { readonly ready: WorkerReady } | { readonly error: Error };
 
 export class Supervisor {
-  readonly ready: WorkerReady;
-  /** Settles when the worker's thread has ended: undefined, or the error that ended it. */
-  readonly ended: Promise<Error | undefined>;
-  private readonly host: Host;
-  private readonly tables: Tables;
-  private readonly wakeFd: number;
+  /** Settles when the process cannot go on without harm: with the reason. */
+  readonly failed: Promise<Error>;
+  private readonly options: SupervisorOptions;
+  private readonly wakeFds: number[] = [];
+  private readonly posts: Post[] = [];
+  private readonly slotCount: number;
+  private readies: WorkerReady[] = [];
+  private watchdog: NodeJS.Timeout | undefined;
+  private fail: (reason: Error) => void = () => undefined;
 
-  private constructor(
-    host: Host,
-    tables: Tables,
-    wakeFd: number,
-    ready: WorkerReady,
-    ended: Promise<Error | undefined>,
-  ) {
-    this.host = host;
-    this.tables = tables;
-    this.wakeFd = wakeFd;
-    this.ready = ready;
-    this.ended = ended;
+  private constructor(options: SupervisorOptions) {
+    this.options = options;
+    this.slotCount = Math.floor(CONNECTIONS_MAX / options.count / SLOTS_STEP) * SLOTS_STEP;
+    this.failed = new Promise((resolve) => (this.fail = resolve));
   }
 
   /**
-   * Starts the worker thread and waits until its loop stands.
+   * Starts the worker threads and waits until their loops stand.
    *
-   * @param script the worker's composition root.
-   * @errors ConfigError when the loop asked for cannot be had here; else the error that kept the worker from starting.
+   * @errors ConfigError when the loop asked for cannot be had here; else the error that kept a worker from starting.
    */
-  static async start(
-    script: URL,
-    host: Host,
-    tables: Tables,
-    start: Omit<WorkerStart, 'memory' | 'wakeFd'>,
-  ): Promise<Supervisor> {
-    const wakeFd = host.createWake();
-    if (wakeFd < 0) throw new Error(`cannot create the worker's wake-up (${errnoName(wakeFd)})`);
-    process.on('exit', () => interrupt(host, tables, wakeFd));
-    const workerData: WorkerStart = { ...start, memory: tables.memory, wakeFd };
-    const thread = new Worker(script, {
-      workerData,
-      resourceLimits: start.loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS,
+  static async start(options: SupervisorOptions): Promise<Supervisor> {
+    const supervisor = new Supervisor(options);
+    await supervisor.startAll();
+    return supervisor;
+  }
+
+  /** The loop of the workers, and why it is not the best one, if it is not. */
+  get ready(): WorkerReady {
+    const { count } = this.options;
+    const kind = this.readies[0]?.kind ?? 'none';
+    const reasons = new Set(this.readies.map(({ reason }) => reason).filter((reason) => reason !== ''));
+    const notes = [...(count > 1 ? [`${count} workers`] : []), ...reasons];
+    return { kind, reason: notes.join(', ') };
+  }
+
+  /** Whether the worker's thread has ended or never started. */
+  isGone(worker: number): boolean {
+    return this.posts[worker]?.isRunning !== true;
+  }
+
+  /** Makes the workers look at the tables now: a new configuration, a request to stop. */
+  wake(): void {
+    for (const fd of this.wakeFds) this.options.host.wake(fd);
+  }
+
+  wakeOne(worker: number): void {
+    const fd = this.wakeFds[worker];
+    if (fd !== undefined) this.options.host.wake(fd);
+  }
+
+  /** Stops the workers and waits for their end, within bounds. @returns false when one had to be left behind. */
+  async stop(): Promise<boolean> {
+    this.interrupt();
+    for (const { timer } of this.posts) clearTimeout(timer);
+    const deadline = AbortSignal.timeout(STOP_DEADLINE_MS);
+    const late = new Promise<false>((resolve) => deadline.addEventListener('abort', () => resolve(false)));
+    const all = Promise.all(this.posts.map(async ({ ended }) => ended)).then(() => true);
+    return Promise.race([all, late]).finally(() => clearInterval(this.watchdog));
+  }
+
+  private async startAll(): Promise<void> {
+    const { host, tables, count } = this.options;
+    for (let worker = 0; worker < count; worker++) {
+      const fd = host.createWake();
+      if (fd < 0) throw new Error(`cannot create a worker's wake-up (${errnoName(fd)})`);
+      this.wakeFds.push(fd);
+    }
+    process.on('exit', () => this.interrupt());
+    const beginnings = await Promise.all(this.wakeFds.map(async (_, worker) => this.begin(worker)));
+    for (const beginning of beginnings) {
+      if ('ready' in beginning) {
+        this.readies.push(beginning.ready);
+        continue;
+      }
+      await this.stop();
+      throw beginning.error;
+    }
+    this.watchdog = watchTurns(tables, count, (worker) => {
+      this.fail(new Error(`worker ${worker} hangs: one turn of it lasts for more than five seconds`));
     });
+  }
+
+  /** Starts the thread of one worker. */
+  private async begin(worker: number): Promise<Beginning> {
+    const { script, tables, loop } = this.options;
+    const { slotCount, wakeFds } = this;
+    const workerData: WorkerStart = {
+      memory: tables.memory,
+      worker,
+      slotFirst: worker * slotCount,
+      slotCount,
+      loop,
+      wakeFds,
+    };
+    const resourceLimits = loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS;
+    const thread = new Worker(script, { workerData, resourceLimits });
     const ended = new Promise<Error | undefined>((resolve) => {
       let failure: Error | undefined;
       thread.on('error', (error) => (failure = error instanceof Error ? error : new Error(String(error))));
-      thread.on('exit', () => resolve(failure));
+      thread.on('exit', (code) => resolve(failure ?? (code === 0 ? undefined : new Error(`exit code ${code}`))));
     });
-    const ready = await Promise.race([
-      new Promise<WorkerReady>((resolve) => thread.once('message', resolve)),
-      ended.then((error) => Promise.reject(error ?? new Error('the worker ended before it was ready'))),
+    const post = (this.posts[worker] ??= { worker, ended, isRunning: true, failures: 0, timer: undefined });
+    post.ended = ended;
+    post.isRunning = true;
+    void ended.then(() => (post.isRunning = false));
+    const beginning = await Promise.race([
+      new Promise<Beginning>((resolve) => thread.once('message', (ready: WorkerReady) => resolve({ ready }))),
+      ended.then((error): Beginning => ({ error: error ?? new Error('the worker ended before it was ready') })),
     ]);
-    if (ready.kind === 'none') throw new ConfigError('loop', ready.reason);
-    return new Supervisor(host, tables, wakeFd, ready, ended);
+    if ('error' in beginning) return beginning;
+    const { kind, reason } = beginning.ready;
+    if (kind === 'none') return { error: new ConfigError('loop', reason) };
+    post.timer = setTimeout(() => (post.failures = 0), STEADY_MS).unref();
+    void ended.then((error) => error && this.ended(post, error));
+    return beginning;
   }
 
-  /** Makes the worker look at the tables now: a new configuration, a request to stop. */
-  wake(): void {
-    this.host.wake(this.wakeFd);
+  /** A worker that served has failed. */
+  private ended(post: Post, error: Error): void {
+    const { tables, host, say } = this.options;
+    const { worker } = post;
+    clearTimeout(post.timer);
+    const doom = this.doomOf(worker);
+    if (doom !== '') {
+      this.fail(new Error(`worker ${worker} failed ${doom}: ${error.stack ?? error.message}`));
+      return;
+    }
+    const count = reclaim(tables, worker, (fd) => host.abort(fd));
+    // Places are free again, and it may have been the only one that accepted.
+    this.wake();
+    say(
+      `worker ${worker} failed, its ${count} connections are reset, another takes its place: ${error.stack ?? error.message}`,
+    );
+    this.replace(post);
   }
 
-  /** Stops the worker and waits for its end, within bounds. @returns false when it had to be left behind. */
-  async stop(): Promise<boolean> {
-    interrupt(this.host, this.tables, this.wakeFd);
-    const deadline = AbortSignal.timeout(STOP_DEADLINE_MS);
-    const late = new Promise<false>((resolve) => deadline.addEventListener('abort', () => resolve(false)));
-    return Promise.race([this.ended.then(() => true), late]);
+  /** Why nobody can take the place of a worker that has failed; empty when somebody can. */
+  private doomOf(worker: number): string {
+    const { tables } = this.options;
+    const isHolder = [LOCK_CLIENTS, LOCK_SOURCES].some((id) => lockHolder(tables, id) === worker);
+    if (isHolder) return 'while it changed what all workers share';
+    // It could not tell what it held.
+    return isWorkerLive(tables, worker) ? 'and could not clear up' : '';
   }
-}
 
-/** Raises the flag and wakes the worker, which may be asleep in the kernel. */
-function interrupt(host: Host, tables: Tables, wakeFd: number): void {
-  requestStop(tables, STOP_ABORT);
-  host.wake(wakeFd);
+  private replace(post: Post): void {
+    if (stopping(this.options.tables) !== STOP_NO) return;
+    const pause = post.failures === 0 ? 0 : Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** (post.failures - 1));
+    post.failures++;
+    post.timer = setTimeout(() => void this.beginAgain(post), pause);
+  }
+
+  private async beginAgain(post: Post): Promise<void> {
+    const { tables, say } = this.options;
+    const beginning = await this.begin(post.worker);
+    if ('ready' in beginning || stopping(tables) !== STOP_NO) return;
+    say(`worker ${post.worker} could not be replaced, which is tried again: ${beginning.error.message}`);
+    this.replace(post);
+  }
+
+  /** Raises the flag and wakes the workers, which may be asleep in the kernel. */
+  private interrupt(): void {
+    requestStop(this.options.tables, STOP_ABORT);
+    this.wake();
+  }
 }

@@ -9,7 +9,8 @@ export interface WorkerStart {
   readonly slotFirst: number;
   readonly slotCount: number;
   readonly loop: LoopChoice;
-  readonly wakeFd: number;
+  /** Wake-ups of all workers, by their numbers. */
+  readonly wakeFds: readonly number[];
 }
 
 /** Sent by a worker thread once, when its loop stands, or when there is none. */

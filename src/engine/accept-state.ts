@@ -1,6 +1,7 @@
 /** What accepting has in flight and why it rests; changed by `acceptor.ts`, paused by whoever runs out of descriptors. */
 import { OP_ACCEPT } from '../loop/loop.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
+import { returnPlaces } from '../table/shared.ts';
 import type { EngineState } from './state.ts';
 
 /** How long accepting rests after the system had no descriptor for us. */
@@ -13,7 +14,7 @@ export class AcceptState {
   readonly seq = new Uint32Array(LISTENERS_MAX);
   /** The configuration under which its room was measured. */
   readonly version = new Uint32Array(LISTENERS_MAX);
-  /** Sum of `armed`. */
+  /** Places of `conn_max` that are reserved for whom they may bring; others read it in `workers.reserved`. */
   reserved = 0;
   inFlight = 0;
   /** Listeners ever armed: rows from here on need no look. */
@@ -24,6 +25,20 @@ export class AcceptState {
   isYielding = false;
   /** A pause is counted when it begins, not each time it is noticed. */
   isFull = false;
+}
+
+/** Notes that more (or fewer) places are reserved. */
+export function noteReserved(e: EngineState, change: number): void {
+  const a = e.acceptor;
+  a.reserved += change;
+  e.tables.workers.reserved[e.worker] = a.reserved;
+}
+
+/** Gives back reserved places that nobody takes. */
+export function giveReserved(e: EngineState, count: number): void {
+  if (count === 0) return;
+  noteReserved(e, -count);
+  returnPlaces(e.tables, count);
 }
 
 /** The system is out of descriptors or memory for sockets: accepting rests, everything else goes on. */

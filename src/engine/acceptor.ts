@@ -8,28 +8,37 @@ import type { Fd, ListenerSlot } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
 import { ECANCELED } from '../base/errno.ts';
 import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
-import { connectionsUsed } from '../table/shared.ts';
-import { pauseForDescriptors } from './accept-state.ts';
+import { connectionsUsed, placesTaken, reservePlaces } from '../table/shared.ts';
+import { giveReserved, noteReserved, pauseForDescriptors } from './accept-state.ts';
 import { admit } from './admission.ts';
 import { end } from './ending.ts';
+import { descriptorsFree, fairShare, pendingShare, placesAtOnce, placesLimit, shareAccepts } from './sharing.ts';
 import { NO_MARK, type EngineState } from './state.ts';
 import { REASON_STOP } from './states.ts';
 
-/** Submits an accept for each listener that has none, as far as there is room. */
+/** Submits an accept for each listener that has none, as far as there is room and it is this worker's turn. */
 export function armAccepts(e: EngineState): void {
   e.acceptDirty = false;
   const a = e.acceptor;
+  cancelStale(e);
+  const mayAccept = !a.isPaused && !a.isYielding && e.stop === 0;
+  if (mayAccept) armListeners(e);
+  if (e.workerCount > 1) shareAccepts(e, mayAccept && ownRoom(e) > 0);
+}
+
+function armListeners(e: EngineState): void {
+  const a = e.acceptor;
   const { settings, listeners } = e.config;
   const count = settings.listenerCount[0];
-  cancelStale(e);
-  if (a.isPaused || a.isYielding || e.stop !== 0) return;
   for (let listener = 0; listener < count; listener++) {
     const fd = listeners.fd[listener];
     if (fd < 0 || a.armed[listener] !== 0) continue;
     const room = roomToAccept(e);
     if (room <= 0) return;
     const share = Math.max(1, Math.floor(room / (count - listener)));
-    arm(e, listener, fd, Math.min(settings.acceptBatch[0], share));
+    const max = reservePlaces(e.tables, Math.min(settings.acceptBatch[0], share), placesLimit(e));
+    if (max === 0) return;
+    arm(e, listener, fd, max);
   }
   a.isFull = false;
 }
@@ -41,7 +50,7 @@ function arm(e: EngineState, listener: number, fd: number, max: number): void {
   a.fd[listener] = fd;
   a.seq[listener] = seq;
   a.version[listener] = e.configVersion;
-  a.reserved += max;
+  noteReserved(e, max);
   a.inFlight++;
   if (listener >= a.bound) a.bound = listener + 1;
   e.loop.accept(listener as ListenerSlot, seq, fd as Fd, max);
@@ -49,22 +58,39 @@ function arm(e: EngineState, listener: number, fd: number, max: number): void {
 
 /** Connections that may still be accepted; notes which limit says no. */
 function roomToAccept(e: EngineState): number {
+  const places = placesAtOnce(e, placesLimit(e) - placesTaken(e.tables));
+  const room = Math.min(places, ownRoom(e));
+  if (room <= 0) noteFull(e);
+  return room <= 0 ? room : Math.min(room, fairShare(e));
+}
+
+/** The same without a look at the places that all workers share. */
+function ownRoom(e: EngineState): number {
+  return Math.min(e.freeSlotCount - e.acceptor.reserved, pendingRoom(e), descriptorRoom(e));
+}
+
+function pendingRoom(e: EngineState): number {
+  return pendingShare(e) - e.connecting - e.acceptor.reserved;
+}
+
+/** Two for each connection, after those for whom places are reserved, wherever. */
+function descriptorRoom(e: EngineState): number {
+  const reserved = e.workerCount === 1 ? e.acceptor.reserved : placesTaken(e.tables) - connectionsUsed(e.tables);
+  return Math.floor(descriptorsFree(e) / 2) - reserved;
+}
+
+/** Counts the beginning of a pause, under the limit that makes it. */
+function noteFull(e: EngineState): void {
   const a = e.acceptor;
-  const { settings } = e.config;
-  const slots = Math.min(settings.connMax[0] - connectionsUsed(e.tables), e.freeSlotCount) - a.reserved;
-  const pending = settings.pendingMax[0] - e.connecting - a.reserved;
-  const descriptors =
-    Math.floor((settings.descriptorMax[0] - e.descriptors - e.loop.pipeDescriptors()) / 2) - a.reserved;
-  const room = Math.min(slots, pending, descriptors);
-  if (room <= 0 && a.inFlight === 0 && !a.isFull) {
-    a.isFull = true;
-    const { counters } = e.tables;
-    e.count(
-      room === slots ? counters.pausedFull : room === pending ? counters.pausedPending : counters.pausedDescriptors,
-      1,
-    );
-  }
-  return room;
+  if (a.inFlight > 0 || a.isFull) return;
+  const { counters } = e.tables;
+  if (connectionsUsed(e.tables) >= e.config.settings.connMax[0]) e.count(counters.pausedFull, 1);
+  else if (pendingRoom(e) <= 0) e.count(counters.pausedPending, 1);
+  else if (descriptorRoom(e) <= 0) e.count(counters.pausedDescriptors, 1);
+  // Of several workers, one may find all that is left reserved by others: they accept.
+  else if (e.workerCount > 1) return;
+  else e.count(counters.pausedFull, 1);
+  a.isFull = true;
 }
 
 /**
@@ -95,13 +121,12 @@ export function onAccept(
   assert(a.armed[listener] > 0 && seq === a.seq[listener], 'an accept that completes was submitted');
   if ((flags & FLAG_MORE) !== 0) {
     a.armed[listener]--;
-    a.reserved--;
     accepted(e, listener, result, peer);
     // The final completion is still to come, so the accept must not look finished.
     if (a.armed[listener] === 0) a.armed[listener] = FINISHING;
     return;
   }
-  if (a.armed[listener] !== FINISHING) a.reserved -= a.armed[listener];
+  if (a.armed[listener] !== FINISHING) giveReserved(e, a.armed[listener]);
   a.armed[listener] = 0;
   a.inFlight--;
   if (a.inFlight === 0) a.isYielding = false;
@@ -128,6 +153,7 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   const { peers } = e.loop;
   for (let i = 0; i < PEER_SIZE; i++) rows.peer[row * PEER_SIZE + i] = peers[peer + i];
   e.fd[client] = fd;
+  e.acceptsTaken++;
   e.marks[client] = 0;
   e.marks[client + 1] = 0;
   e.progressMark[client] = NO_MARK;
@@ -140,6 +166,7 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.source[slot] = 0;
   if (e.stop !== 0) {
     // It came in the very turn in which the stop was seen.
+    giveReserved(e, 1);
     end(e, slot, CLOSE_ABORT, REASON_STOP);
     return;
   }

@@ -214,7 +214,7 @@ describe('the limit of a source', () => {
   });
 
   test('many who wait for servers that are all down are answered as fast as they can be closed', () => {
-    const stage = new Stage({ sourceMax: 1, servers: 1, parkedMax: 20, connMax: 4 });
+    const stage = new Stage({ sourceMax: 1, servers: 1, parkedMax: 20, connMax: 20, pendingMax: 20 });
     const slots = Array.from({ length: 20 }, () => stage.acceptFrom(1));
     stage.turn([OP_CONNECT, slots[0]! * 2 + 1, -ECONNREFUSED]);
     for (let turns = 0; turns < 20; turns++) stage.finishCancelled();

@@ -9,13 +9,14 @@ import { isTrusted, permits } from '../balance/access.ts';
 import { CLOSE_ABORT } from '../loop/loop.ts';
 import { touchClient } from '../table/clients.ts';
 import { CONNECTIONS_MAX } from '../table/limits.ts';
-import { connectionsUsed, giveConnection, takeConnection, takeParked } from '../table/shared.ts';
+import { connectionsUsed, reservePlaces, returnPlaces, takeConnection, takeParked } from '../table/shared.ts';
 import { leaveSource, promoteSource, servedOf, takeSource } from '../table/sources.ts';
-import { yieldRoom } from './accept-state.ts';
+import { giveReserved, noteReserved, yieldRoom } from './accept-state.ts';
 import { beginConnect } from './connector.ts';
 import { end } from './ending.ts';
 import { submitRecv, submitWatch } from './operations.ts';
 import { superviseParked, unpark } from './parking.ts';
+import { tellWanting } from './sharing.ts';
 import type { EngineState } from './state.ts';
 import { CONNECTING, MARK_DENIED, PARKED, REASON_DENIED, REASON_REFUSED } from './states.ts';
 
@@ -28,7 +29,7 @@ function sourceLimit(e: EngineState, slot: number): number {
   return limit === 0 || isTrusted(e.config, e.tables.connections.peer, e.peerAt(slot)) ? 0 : limit;
 }
 
-/** A client was just accepted, and there is room for it: serves it, parks it, or refuses it. */
+/** A client was just accepted, and a place is reserved for it: serves it, parks it, or refuses it. */
 export function admit(e: EngineState, slot: number): void {
   const { tables, config, parking } = e;
   const prefix = config.farms.clientPrefix[e.farm[slot]];
@@ -39,7 +40,8 @@ export function admit(e: EngineState, slot: number): void {
   const first = parking.oldestOf(source);
   e.source[slot] = source;
   if (taken > 0) {
-    assert(takeConnection(tables, CONNECTIONS_MAX), 'room was reserved for what is accepted');
+    noteReserved(e, -1);
+    takeConnection(tables);
     if (first < 0) {
       serve(e, slot);
       return;
@@ -49,7 +51,10 @@ export function admit(e: EngineState, slot: number): void {
     assert(takeParked(tables, CONNECTIONS_MAX), 'the place of who was parked is free');
     park(e, slot);
     serve(e, first);
-  } else if (takeParked(tables, config.settings.parkedMax[0])) {
+    return;
+  }
+  giveReserved(e, 1);
+  if (takeParked(tables, config.settings.parkedMax[0])) {
     park(e, slot);
   } else {
     leaveSource(tables, e.worker, source);
@@ -105,13 +110,15 @@ export function onParkingTimer(e: EngineState): void {
 /** At the end of a turn: serves parked clients whose sources have places for them. */
 export function serveParked(e: EngineState): void {
   const { parking } = e;
+  const isLooking = parking.isSweepDue;
   // Clients that are served may be gone again before we look up, when there is no server for them.
   for (;;) {
     const source = parking.takeFreed();
     if (source !== 0) serveOldest(e, source);
     else if (parking.isSweepDue) sweep(e);
-    else return;
+    else break;
   }
+  if (e.workerCount > 1) tellWanting(e, isLooking);
 }
 
 /** Serves as many clients of each source as it has places for. */
@@ -135,15 +142,16 @@ function serveOldest(e: EngineState, source: number): boolean {
   // A look without the lock first: while a source is over its limit, this is the usual answer.
   if (limit !== 0 && servedOf(tables, source) >= limit) return false;
   const connMax = e.config.settings.connMax[0];
-  if (!takeConnection(tables, connMax - e.acceptor.reserved)) {
+  if (reservePlaces(tables, 1, connMax) === 0) {
     parking.isShortOfRoom = true;
     if (connectionsUsed(tables) < connMax) yieldRoom(e);
     return false;
   }
   if (!promoteSource(tables, e.worker, source, limit)) {
-    giveConnection(tables);
+    returnPlaces(tables, 1);
     return false;
   }
+  takeConnection(tables);
   unpark(e, slot);
   serve(e, slot);
   return true;

@@ -8,9 +8,10 @@
  * @owner the worker's thread.
  */
 import { fail } from '../base/assert.ts';
-import type { Us } from '../base/brand.ts';
+import type { Fd, Us } from '../base/brand.ts';
 import {
   CLOSE_ABORT,
+  FLAG_MORE,
   NEVER,
   OP_ACCEPT,
   OP_CONNECT,
@@ -38,6 +39,13 @@ import { ENDING, FREE, REASON_ABORT, REASON_STOP } from './states.ts';
 
 export interface Engine {
   readonly turn: Turn;
+  /**
+   * After a turn has thrown: resets the clients that it would still have accepted, which nobody else knows of. All
+   * others are in the rows of the tables.
+   *
+   * @returns false, with nothing done, when no turn was under way.
+   */
+  readonly abandon: () => boolean;
   /** For checks between turns: reads only. */
   readonly state: EngineState;
 }
@@ -47,19 +55,34 @@ export function createEngine(options: EngineOptions): Engine {
   const fire = (key: number): void => fireTimer(e, key);
   const turn = (nowUs: Us, batch: CompletionBatch): Us => {
     e.nowMs = nowUs / 1000;
+    e.batch = batch;
+    setLane(e.tables.gauges.inTurn, e.worker, 1);
+    e.acceptsTaken = 0;
     followConfiguration(e);
     dispatch(e, batch);
     e.wheel.advance(e.nowMs, fire);
     takeBulkTurn(e);
-    if (e.parking.count > 0) serveParked(e);
+    if (e.parking.count > 0 || e.isWanting) serveParked(e);
     if (e.acceptDirty) armAccepts(e);
     report(e);
+    e.batch = undefined;
     if (e.stop !== 0 && e.connections === 0 && e.acceptor.inFlight === 0) return STOP;
     if (e.bulkTurns.count > 0) return nowUs;
     const nextMs = e.wheel.nextMs();
     return nextMs === Infinity ? NEVER : ((nextMs * 1000) as Us);
   };
-  return { turn, state: e };
+  return { turn, abandon: () => abandon(e), state: e };
+}
+
+function abandon(e: EngineState): boolean {
+  const { batch } = e;
+  if (batch === undefined) return false;
+  let accepts = 0;
+  for (let i = 0; i < batch.count; i++) {
+    if (batch.op[i] !== OP_ACCEPT || (batch.flags[i] & FLAG_MORE) === 0) continue;
+    if (accepts++ >= e.acceptsTaken) e.loop.close(batch.result[i] as Fd, CLOSE_ABORT);
+  }
+  return true;
 }
 
 function dispatch(e: EngineState, batch: CompletionBatch): void {
@@ -83,6 +106,7 @@ function dispatch(e: EngineState, batch: CompletionBatch): void {
         break;
       case OP_WAKE:
         obeyCloseRequest(e);
+        e.acceptDirty = true;
         break;
       default:
         fail(`a completion carries a known operation, not ${op[i]}`);
@@ -149,4 +173,5 @@ function report(e: EngineState): void {
   setLane(gauges.bigBuffers, e.worker, e.big.lent + e.pipesLent);
   setLane(gauges.smallBuffers, e.worker, e.loop.buffersHeld());
   addTo(counters.turns, e.worker, 1);
+  setLane(gauges.inTurn, e.worker, 0);
 }

@@ -9,13 +9,14 @@
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset, Fd } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
-import { SEQ_MASK, type Loop, type StreamOptions } from '../loop/loop.ts';
+import { SEQ_MASK, type CompletionBatch, type Loop, type StreamOptions } from '../loop/loop.ts';
 import { ClientVisit } from '../table/clients.ts';
 import { addTo, type Lanes } from '../table/columns.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
 import { AcceptState } from './accept-state.ts';
 import { BigBuffers } from './big-buffers.ts';
 import { Parking } from './parking.ts';
+import { descriptorsFree } from './sharing.ts';
 import { SideQueue } from './side-queue.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
@@ -27,6 +28,10 @@ export interface EngineOptions {
   /** Connection slots of this worker: first and count. */
   readonly slotFirst: number;
   readonly slotCount: number;
+  /** Workers there are, this one included. **Default** 1. */
+  readonly workerCount?: number;
+  /** Makes another worker run a turn soon. */
+  readonly wakeWorker?: (worker: number) => void;
   /** Monotonic time of the first turn, in ms. */
   readonly nowMs: number;
 }
@@ -49,6 +54,8 @@ export class EngineState {
   readonly worker: number;
   readonly slotFirst: number;
   readonly slotCount: number;
+  readonly workerCount: number;
+  readonly wakeWorker: (worker: number) => void;
   readonly wheel: TimerWheel;
   readonly big: BigBuffers;
   /** Directions whose next bulk step waits for its turn. */
@@ -122,6 +129,12 @@ export class EngineState {
   pipesLent = 0;
   /** Accepting may be possible again: room was made, or the configuration changed. */
   acceptDirty = true;
+  /** What the turn that is under way takes in; undefined between turns. */
+  batch: CompletionBatch | undefined;
+  /** Clients accepted in this turn that have a row, in the order of the batch. */
+  acceptsTaken = 0;
+  /** Others were told that somebody parked here could be served but for places that they have reserved. */
+  isWanting = false;
   /** STOP_* once the worker was asked to stop. */
   stop = 0;
 
@@ -141,6 +154,8 @@ export class EngineState {
     this.worker = options.worker;
     this.slotFirst = slotFirst;
     this.slotCount = slotCount;
+    this.workerCount = options.workerCount ?? 1;
+    this.wakeWorker = options.wakeWorker ?? (() => undefined);
     this.nowMs = options.nowMs;
     this.config = tables.config[0];
     this.wheel = new TimerWheel(slots + TIMERS_EXTRA, options.nowMs);
@@ -286,8 +301,7 @@ export class EngineState {
 
   /** Lends the direction that begins at `side` a pipe, else a big buffer, if there is one. */
   takeBulk(side: number): void {
-    const spare = this.config.settings.descriptorMax[0] - this.descriptors - this.loop.pipeDescriptors();
-    this.pipe[side] = spare >= PIPE_SPARE ? this.loop.takePipe() : 0;
+    this.pipe[side] = descriptorsFree(this) >= PIPE_SPARE ? this.loop.takePipe() : 0;
     if (this.pipe[side] !== 0) this.pipesLent++;
     else this.bigBuffer[side] = this.big.take();
   }

@@ -152,6 +152,8 @@ export const settings = table('settings', 1, {
   stopping: shared,
   /** Connections in use, over all workers: those that are served, not those that are parked. */
   used: shared,
+  /** Places of `connMax` taken, over all workers: by connections in use, and reserved by accepts in flight. */
+  places: shared,
   /** Connections that are parked, over all workers. */
   parked: shared,
 });
@@ -260,6 +262,14 @@ export const workers = table('workers', WORKERS_MAX, {
   versionSeen: shared,
   /** Connection slot plus one that control wants ended; 0 none. */
   closeRequest: shared,
+  /** ACCEPT_*: whether the worker takes new connections. */
+  accepting: shared,
+  /** Connections the worker has, as of when it last looked whether it should take more. */
+  load: shared,
+  /** 1: somebody who is parked in the worker could be served but for a place that others have reserved. */
+  wanting: shared,
+  /** Places that the worker's accepts in flight have reserved. */
+  reserved: owned(u32),
   /** First connection slot of the worker, a multiple of 64, so that no cache line has two owners. */
   slotFirst: owned(u32),
   /** One past the last slot that the worker has ever used: what lies beyond is not set up. */
@@ -279,6 +289,8 @@ export const gauges = table('gauges', 1, {
   /** Pipes and big buffers, and small buffers in use. */
   bigBuffers: owned(lanes(WORKERS_MAX)),
   smallBuffers: owned(lanes(WORKERS_MAX)),
+  /** 1 during a turn. */
+  inTurn: owned(lanes(WORKERS_MAX)),
 });
 
 /** States of a connection, in the order of its life. */
@@ -293,6 +305,11 @@ export const CONNECTION_OPEN = 3;
 export const CONNECTION_DRAINING = 4;
 /** No new operations; those in flight are awaited, then both descriptors are closed. */
 export const CONNECTION_ENDING = 5;
+
+/** In `workers.accepting`: it cannot take any now; it can, but leaves it to others; it waits for clients. */
+export const ACCEPT_RESTING = 0;
+export const ACCEPT_WILLING = 1;
+export const ACCEPT_ARMED = 2;
 
 export const FARM_F_ROUND_ROBIN = 1;
 export const FARM_F_STUBBORN = 2;

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as publish from './publish.ts';
 import { addTo } from './columns.ts';
 import { createRing, openRing } from './ring.ts';
+import { ACCEPT_ARMED, ACCEPT_RESTING, ACCEPT_WILLING } from './schema.ts';
 import * as shared from './shared.ts';
 import { createTables, openTables, type Tables } from './tables.ts';
 
@@ -28,11 +29,42 @@ describe('places', () => {
   });
 
   test('a process whose conn_max is not set takes nobody', () => {
-    expect(shared.takeConnection(tables, 0)).toBe(false);
-    expect(shared.takeConnection(tables, 1)).toBe(true);
-    expect(shared.takeConnection(tables, 1)).toBe(false);
+    expect([0, 1, 1].map((max) => shared.reservePlaces(tables, 1, max))).toEqual([0, 1, 0]);
+    shared.takeConnection(tables);
+    expect([shared.connectionsUsed(tables), shared.placesTaken(tables)]).toEqual([1, 1]);
     shared.giveConnection(tables);
-    expect(shared.takeConnection(tables, 1)).toBe(true);
+    expect(shared.reservePlaces(tables, 1, 1)).toBe(1);
+  });
+
+  test('as many places are reserved as are free, and those that nobody came for go back', () => {
+    expect(shared.reservePlaces(tables, 3, 5)).toBe(3);
+    expect(shared.reservePlaces(tables, 3, 5)).toBe(2);
+    expect(shared.reservePlaces(tables, 3, 4)).toBe(0);
+    shared.returnPlaces(tables, 4);
+    expect(() => shared.returnPlaces(tables, 2)).toThrow('was taken');
+    expect(shared.placesTaken(tables)).toBe(1);
+  });
+
+  test('a worker above the average leaves clients to the one with fewest', () => {
+    for (const [worker, load] of [10, 2, 6, 0].entries()) {
+      shared.noteAccepting(tables, worker, load, worker === 3 ? ACCEPT_RESTING : ACCEPT_WILLING);
+    }
+    // The one that can take nobody does not count.
+    expect(shared.meanLoad(tables, 4, 0, 10)).toBe(6);
+    expect(shared.meanLoad(tables, 4, 3, 0)).toBe(4.5);
+    expect(shared.whoShouldAccept(tables, 4, 0)).toBe(1);
+    expect(shared.whoShouldAccept(tables, 4, 1)).toBe(2);
+    shared.noteAccepting(tables, 2, 6, ACCEPT_ARMED);
+    expect(shared.whoShouldAccept(tables, 4, 0)).toBe(-1);
+    expect([0, 2].map((worker) => shared.isAccepting(tables, worker))).toEqual([false, true]);
+  });
+
+  test('one place is left for each worker where somebody waits for one', () => {
+    shared.noteWanting(tables, 1, true);
+    shared.noteWanting(tables, 2, true);
+    expect([0, 1].map((worker) => shared.placesWanted(tables, 3, worker))).toEqual([2, 1]);
+    shared.noteWanting(tables, 1, false);
+    expect([0, 2].map((worker) => shared.placesWanted(tables, 3, worker))).toEqual([1, 0]);
   });
 
   test('taking and giving agree with a plain count', () => {
@@ -126,7 +158,8 @@ test('a million operations leave the heap as it was', () => {
     const version = publish.currentVersion(tables);
     publish.noteVersion(tables, 0, version);
     row[1] = publish.configAt(tables, version).servers.weight[1]!;
-    if (shared.takeConnection(tables, 5) && shared.takeInFlight(tables, 1, 5)) {
+    if (shared.reservePlaces(tables, 1, 5) === 1 && shared.takeInFlight(tables, 1, 5)) {
+      shared.takeConnection(tables);
       shared.moveCursor(tables, 0, shared.readCursor(tables, 0), 1);
       shared.giveInFlight(tables, 1);
       shared.giveConnection(tables);

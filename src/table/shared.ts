@@ -7,6 +7,7 @@
  */
 import { assert, fail } from '../base/assert.ts';
 import { HEADER_LOCKS, LOCK_STRIDE } from './layout.ts';
+import { ACCEPT_ARMED, ACCEPT_RESTING } from './schema.ts';
 import type { Tables } from './tables.ts';
 
 /* ---- places that are taken and given back ---- */
@@ -44,19 +45,43 @@ export function inFlightOf(tables: Tables, server: number): number {
 }
 
 /**
- * Takes one of the process's connections, unless `max` are in use over all workers.
+ * Reserves places for connections that may come, as many as are free but not more than `wanted`.
  *
  * @param max conn_max; 0 admits none, unlike a server's limit, so that an unset table is safe.
+ * @returns how many; 0 when none is free.
  * @owner any worker.
  * @cost  one atomic operation, more only when another worker takes at the same moment.
  */
-export function takeConnection(tables: Tables, max: number): boolean {
-  return takeBelow(tables.settings.used, 0, max);
+export function reservePlaces(tables: Tables, wanted: number, max: number): number {
+  const { places } = tables.settings;
+  for (let taken = Atomics.load(places, 0); ;) {
+    const granted = Math.min(wanted, max - taken);
+    if (granted <= 0) return 0;
+    const before = Atomics.compareExchange(places, 0, taken, taken + granted);
+    if (before === taken) return granted;
+    taken = before;
+  }
 }
 
-/** Gives back what `takeConnection` took. @owner as `giveInFlight`. @errors asserts that one was taken. */
+/** Gives back reserved places that nobody came for. @owner as `giveInFlight`. @errors asserts that they were taken. */
+export function returnPlaces(tables: Tables, count: number): void {
+  give(tables.settings.places, 0, count);
+}
+
+/** Places taken: by connections in use, and reserved; over all workers. @owner any thread. */
+export function placesTaken(tables: Tables): number {
+  return Atomics.load(tables.settings.places, 0);
+}
+
+/** A connection takes one of the places that were reserved. @owner the worker that reserved it. @cost one atomic operation. */
+export function takeConnection(tables: Tables): void {
+  Atomics.add(tables.settings.used, 0, 1);
+}
+
+/** Gives back what `takeConnection` took, and its place. @owner as `giveInFlight`. @errors asserts that one was taken. */
 export function giveConnection(tables: Tables): void {
   give(tables.settings.used, 0);
+  give(tables.settings.places, 0);
 }
 
 /** Connections in use over all workers. @owner any thread. */
@@ -94,10 +119,82 @@ function takeBelow(words: Int32Array, at: number, limit: number): boolean {
   return false;
 }
 
-function give(words: Int32Array, at: number): void {
-  if (Atomics.sub(words, at, 1) > 0) return;
-  Atomics.add(words, at, 1); // the count stays usable for main, which gives back what the failed worker held
+function give(words: Int32Array, at: number, count = 1): void {
+  if (Atomics.sub(words, at, count) >= count) return;
+  Atomics.add(words, at, count); // the count stays usable for main, which gives back what the failed worker held
   fail('what is given back was taken');
+}
+
+/* ---- who accepts ---- */
+
+/**
+ * Notes how many connections the worker has, and whether it takes more: ACCEPT_*.
+ *
+ * @owner the worker, or main once the worker is gone.
+ * @cost  two atomic stores.
+ */
+export function noteAccepting(tables: Tables, worker: number, load: number, accepting: number): void {
+  Atomics.store(tables.workers.load, worker, load);
+  Atomics.store(tables.workers.accepting, worker, accepting);
+}
+
+/**
+ * Average load of the worker and of all others that can take connections now.
+ *
+ * @param count workers there are. @param load connections that the asking worker has.
+ * @owner any worker. @cost two atomic loads per worker.
+ */
+export function meanLoad({ workers }: Tables, count: number, worker: number, load: number): number {
+  let sum = load;
+  let able = 1;
+  for (let other = 0; other < count; other++) {
+    if (other === worker || Atomics.load(workers.accepting, other) === ACCEPT_RESTING) continue;
+    sum += Atomics.load(workers.load, other);
+    able++;
+  }
+  return sum / able;
+}
+
+/**
+ * Who is to be woken so that somebody accepts, when the asking worker does not: the one with fewest connections.
+ *
+ * Each worker notes that it does not accept before it asks, so of several that stop at the same time at least the last
+ * one sees that nobody does.
+ *
+ * @returns -1 when another one accepts, or none of them can.
+ * @owner any worker, after `noteAccepting`. @cost two atomic loads per worker.
+ */
+export function whoShouldAccept({ workers }: Tables, count: number, worker: number): number {
+  let found = -1;
+  let least = Infinity;
+  for (let other = 0; other < count; other++) {
+    const accepting = other === worker ? ACCEPT_RESTING : Atomics.load(workers.accepting, other);
+    if (accepting === ACCEPT_ARMED) return -1;
+    const load = Atomics.load(workers.load, other);
+    if (accepting === ACCEPT_RESTING || load >= least) continue;
+    found = other;
+    least = load;
+  }
+  return found;
+}
+
+/** Whether the worker has places reserved, or did when it last looked. @owner any thread. */
+export function isAccepting(tables: Tables, worker: number): boolean {
+  return Atomics.load(tables.workers.accepting, worker) === ACCEPT_ARMED;
+}
+
+/** Notes whether somebody in the worker waits for a place that others have reserved. @owner as `noteAccepting`. */
+export function noteWanting(tables: Tables, worker: number, isWanting: boolean): void {
+  Atomics.store(tables.workers.wanting, worker, Number(isWanting));
+}
+
+/** Places to be left free for others than the asking worker: one for each that waits for one. @owner any worker. */
+export function placesWanted({ workers }: Tables, count: number, worker: number): number {
+  let wanted = 0;
+  for (let other = 0; other < count; other++) {
+    if (other !== worker) wanted += Atomics.load(workers.wanting, other);
+  }
+  return wanted;
 }
 
 /* ---- round robin ---- */

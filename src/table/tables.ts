@@ -18,7 +18,8 @@
  *               draft.servers.weight[3] = 7; commitPublish(tables)
  *               allWorkersPast(tables, version)             nobody works with `version` or an older one any more
  *               rowsUsed(tables, 'servers')
- * shared.ts   takeInFlight, giveInFlight, takeConnection, giveConnection, takeParked, giveParked, readCursor, moveCursor,
+ * shared.ts   takeInFlight, giveInFlight, reservePlaces, returnPlaces, takeConnection, giveConnection, takeParked,
+ *             giveParked, noteAccepting, meanLoad, whoShouldAccept, noteWanting, placesWanted, readCursor, moveCursor,
  *             blacklist, clearBlacklist, shun, blacklistedUntil, countConnect, countFailure, connectsOf, failuresOf,
  *             requestStop, stopping, requestClose, takeCloseRequest, lock, unlock, lockHolder
  * clients.ts  touchClient, rememberServer, creditClient, forgetClients, readClients

@@ -263,7 +263,11 @@ const phases = {
   connections: (budget) =>
     takeAndGive(
       budget,
-      () => shared.takeConnection(tables, sizes.max),
+      () => {
+        if (shared.reservePlaces(tables, 1, sizes.max) === 0) return false;
+        shared.takeConnection(tables);
+        return true;
+      },
       () => shared.giveConnection(tables),
       2,
       sizes.max,

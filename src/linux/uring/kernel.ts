@@ -66,3 +66,8 @@ export const POLLIN = 0x01;
 export const POLLOUT = 0x04;
 export const POLLERR = 0x08;
 export const POLLHUP = 0x10;
+
+export const REGISTER_SYNC_CANCEL = 24;
+/** Of what to cancel: everything that matches, whatever it is. */
+export const CANCEL_ALL = 1;
+export const CANCEL_ANY = 4;

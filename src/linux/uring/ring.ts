@@ -4,6 +4,8 @@ import { EAGAIN, EBUSY, EINTR, ENOMEM, ETIME, errnoName } from '../../base/errno
 import type { Ffi } from '../../ffi/load.ts';
 import type { NativeMemory } from '../../ffi/memory.ts';
 import {
+  CANCEL_ALL,
+  CANCEL_ANY,
   CQE_WORDS,
   ENTER_EXT_ARG,
   ENTER_GETEVENTS,
@@ -13,6 +15,7 @@ import {
   FEATURE_SINGLE_MMAP,
   MAP_RINGS,
   MAP_SQES,
+  REGISTER_SYNC_CANCEL,
   SETUP_COOP_TASKRUN,
   SETUP_CQSIZE,
   SETUP_DEFER_TASKRUN,
@@ -57,6 +60,14 @@ const FEATURES_NEEDED = FEATURE_SINGLE_MMAP | FEATURE_NODROP | FEATURE_EXT_ARG |
 const ARGUMENT_SIZE = 24;
 const ARGUMENT_TS = 16;
 const TIMESPEC = 64;
+
+/** struct io_uring_sync_cancel_reg, in words: what is meant, and how long to wait. */
+const CANCEL_AT = 128;
+const CANCEL_SIZE = 64;
+const CANCEL_FD = 2;
+const CANCEL_FLAGS = 3;
+const CANCEL_TIMEOUT = 4;
+const CANCEL_ATTEMPTS_MAX = 100;
 
 /** Attempts to make room in a full submission ring before we call it broken; the kernel empties it at the first. */
 const FLUSH_ATTEMPTS_MAX = 1000;
@@ -264,8 +275,29 @@ export class Ring {
     return this.ffi.libc.syscall(SYS_REGISTER, this.fd, opcode, address, count, 0, 0);
   }
 
-  /** Ends the ring; operations in flight are cancelled by the kernel. */
+  /**
+   * Ends everything in flight, so that the kernel uses none of our memory and none of our descriptors any more: until
+   * then a closed socket would stay, and an address could be given to somebody else.
+   * @source io_uring_register(2), IORING_REGISTER_SYNC_CANCEL
+   */
+  private cancelAll(): void {
+    const words = new Uint32Array(this.arguments.buffer, CANCEL_AT, CANCEL_SIZE / 4);
+    words.fill(0);
+    words[CANCEL_FD] = 0xffff_ffff;
+    words[CANCEL_FLAGS] = CANCEL_ALL | CANCEL_ANY;
+    // Without end: all ones are a timeout of -1.
+    words.fill(0xffff_ffff, CANCEL_TIMEOUT, CANCEL_TIMEOUT + 4);
+    for (let i = 0; i < CANCEL_ATTEMPTS_MAX; i++) {
+      const result = this.register(REGISTER_SYNC_CANCEL, this.arguments.base + CANCEL_AT, 1);
+      // What was cancelled ends when we enter, and may have begun something else. A ring that never worked cannot.
+      this.ffi.libc.syscall(SYS_ENTER, this.fd, this.publish(), 0, ENTER_GETEVENTS, 0, 0);
+      if (result <= 0) return;
+    }
+  }
+
+  /** Ends the ring and all operations in flight. */
   destroy(): void {
+    this.cancelAll();
     this.ffi.unmap(this.entries);
     this.ffi.unmap(this.rings);
     this.ffi.libc.close(this.fd);

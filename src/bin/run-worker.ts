@@ -1,0 +1,79 @@
+/** The life of a worker thread, from its start to its end or its failure. */
+import { parentPort } from 'node:worker_threads';
+import type { WorkerReady, WorkerStart } from '../control/worker-thread.ts';
+import { BIG_SIZE } from '../engine/big-buffers.ts';
+import { createEngine } from '../engine/engine.ts';
+import { nowUs } from '../linux/clock.ts';
+import type { Loop } from '../loop/loop.ts';
+import { LISTENERS_MAX } from '../table/limits.ts';
+import { registerWorker, unregisterWorker } from '../table/publish.ts';
+import { openTables } from '../table/tables.ts';
+import { chooseLoop } from './open-loop.ts';
+
+/** Big buffers per worker: enough for every core to be busy with bulk, too few to matter as address space. */
+const BIG_BUFFERS = 64;
+/** Small buffers beyond two per connection, so that the published window never starves a full table. */
+const SMALL_EXTRA = 1024;
+/** The arena stays below 4 GiB, so that offsets are u32. */
+const SMALL_MAX = 196_608;
+
+/**
+ * Opens the loop and serves until everybody stops.
+ *
+ * @param around what to put around the loop that was opened; tests make it fail.
+ * @errors whatever a turn threw. By then this worker has undone what main cannot see, and main goes on with its rows.
+ */
+export async function runWorker(start: WorkerStart, around: (loop: Loop) => Loop = (loop) => loop): Promise<void> {
+  const { loop, reason } = await chooseLoop(start.loop, {
+    wakeFd: start.wakeFds[start.worker] ?? -1,
+    sidesMax: start.slotCount * 2,
+    listenersMax: LISTENERS_MAX,
+    smallCount: Math.min(start.slotCount * 2 + SMALL_EXTRA, SMALL_MAX),
+    bigLength: BIG_BUFFERS * BIG_SIZE,
+  });
+  if (loop === undefined) report({ kind: 'none', reason });
+  else serve(start, around(loop), reason, await wakerOf(start));
+}
+
+/** Loads the means to wake other workers where there are any. */
+async function wakerOf({ wakeFds }: WorkerStart): Promise<(worker: number) => void> {
+  if (wakeFds.length === 1) return () => undefined;
+  const { openHost } = await import('../linux/open-host.ts');
+  const host = openHost();
+  return (worker) => host.wake(wakeFds[worker] ?? -1);
+}
+
+function serve(start: WorkerStart, loop: Loop, reason: string, wakeWorker: (worker: number) => void): void {
+  const { memory, worker, slotFirst, slotCount, wakeFds } = start;
+  const tables = openTables(memory);
+  const { turn, abandon } = createEngine({
+    loop,
+    tables,
+    worker,
+    slotFirst,
+    slotCount,
+    workerCount: wakeFds.length,
+    wakeWorker,
+    nowMs: nowUs() / 1000,
+  });
+  const leave = (): void => {
+    unregisterWorker(tables, worker);
+    loop.destroy();
+  };
+  registerWorker(tables, worker);
+  report({ kind: loop.kind, reason });
+  try {
+    loop.run(turn, leave);
+  } catch (error) {
+    // Outside a turn it is the loop that is broken, and nothing can be said about what it holds.
+    if (abandon()) {
+      loop.destroy();
+      unregisterWorker(tables, worker);
+    }
+    throw error;
+  }
+}
+
+function report(ready: WorkerReady): void {
+  parentPort?.postMessage(ready);
+}

@@ -1,0 +1,58 @@
+/** Several workers behind one listener: each has its part of the connections, and limits hold for all of them together. */
+import { expect, test } from 'vitest';
+import { Peer } from '../support/peer.ts';
+import { Pen } from '../support/pen.ts';
+import { reactor } from '../support/reactor.ts';
+import { LOOPS } from '../support/rig.ts';
+import { Server } from '../support/server.ts';
+import { needs } from '../support/skip.ts';
+
+const WORKERS = 4;
+const CONN_MAX = 40;
+/** So many slots belong to each worker. */
+const SLOTS = 2 ** 18 / WORKERS;
+
+/** Connections of each worker, as the statistics list them. */
+async function loads(pen: Pen): Promise<number[]> {
+  const from = pen.lines.length;
+  pen.child.kill('SIGUSR1');
+  await reactor().until(
+    () => pen.lines.slice(from).some((line) => line.includes('connections: at most')),
+    'statistics',
+  );
+  await reactor().pass(100);
+  const counts: number[] = Array.from({ length: WORKERS }, () => 0);
+  for (const line of pen.lines.slice(from)) {
+    const slot = /connection (\d+): state/.exec(line)?.[1];
+    if (slot !== undefined) counts[Math.floor(Number(slot) / SLOTS)]! += 1;
+  }
+  return counts;
+}
+
+for (const loop of LOOPS) {
+  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `several workers (${loop})`, () => {
+    test('all have about as many connections, together exactly conn_max, and who leaves makes room', async () => {
+      const server = new Server();
+      const options = ['-r', '-O', `workers ${WORKERS}`, '-O', 'source_max 0', '-x', String(CONN_MAX)];
+      const pen = await Pen.start({ loop, options, servers: [server.address] });
+      try {
+        const clients = Array.from({ length: CONN_MAX + 20 }, () => Peer.connect(pen.endpoint));
+        await reactor().until(() => server.waiting.length === CONN_MAX, 'conn_max connections at the server');
+        await reactor().pass(300);
+        expect(server.waiting.length).toBe(CONN_MAX);
+        const shares = await loads(pen);
+        expect(shares.reduce((sum, share) => sum + share, 0)).toBe(CONN_MAX);
+        for (const share of shares) expect(share, `one of ${shares.join(', ')}`).toBeGreaterThan(0);
+        // Whoever serves those that leave, somebody takes those that wait.
+        for (const client of clients.slice(0, 20)) client.reset();
+        await reactor().until(() => server.waiting.length === CONN_MAX + 20, 'those who waited are served');
+        await reactor().until(() => clients.slice(20).every((client) => client.ending === ''), 'nobody else is reset');
+      } finally {
+        Peer.closeAll();
+        const exit = await pen.stop();
+        server.close();
+        expect(exit.code).toBe(0);
+      }
+    });
+  });
+}
