@@ -50,7 +50,7 @@ export const PEERS = ['pen', 'haproxy', 'nginx'] as const;
 export type Peer = (typeof PEERS)[number];
 
 /** Names accepted for `--loops`. */
-export const LOOPS = ['uring', 'epoll'] as const;
+export const LOOPS = ['uring', 'epoll', 'node'] as const;
 export type LoopName = (typeof LOOPS)[number];
 
 function firstLine(program: string, args: readonly string[], pattern: RegExp): string {

@@ -1,25 +1,25 @@
 /**
- * Puts each program of src/bin into one file: Node takes a millisecond or more per module and thread to find, read and
+ * Puts the programs of src/bin into one file each: Node takes a millisecond or more per module and thread to find, read and
  * link it, and opens dozens of them at once, for which a low limit of descriptors has no room.
  *
  * A part that is imported with `import()` becomes a file beside its program. Packages stay packages.
  */
-import { readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+
+/** What Node is started with, as a process or as a thread; other files of src/bin are parts of these. */
+const PROGRAMS = ['pen', 'penctl', 'worker', 'demo', 'demo-server'];
 
 /** @param {string} root the checkout */
 export async function bundlePrograms(root) {
-  const from = join(root, 'src', 'bin');
-  const names = readdirSync(from).filter((name) => name.endsWith('.ts') && !/\.(test|suite)\.ts$/.test(name));
   // One by one: programs that share nothing need no common files.
-  for (const name of names) await bundle(root, join(from, name), basename(name, '.ts'));
+  for (const name of PROGRAMS) await bundle(root, name);
 }
 
-async function bundle(root, input, name) {
+async function bundle(root, name) {
   const program = await rolldown({
     cwd: root,
-    input,
+    input: join(root, 'src', 'bin', `${name}.ts`),
     platform: 'node',
     external: /^[^./]/,
     tsconfig: false,
