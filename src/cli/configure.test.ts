@@ -63,17 +63,25 @@ describe('the configuration of a command line', () => {
     expect(configuration.settings).toMatchObject({ exitEnabled: true, pidFile: 'f', tracking: 60 });
   });
 
-  test('does not depend on where a command stands: servers of the command line replace its own, but keep a list', async () => {
-    for (const args of [
-      ['-O', 'server 0 address 9.9.9.9 port 1 max 4 acl 7', '80', 'www1'],
-      ['80', 'www1', '-O', 'server 0 address 9.9.9.9 port 1 max 4 acl 7'],
-    ]) {
-      const { configuration } = await from(...args);
-      expect(configuration.servers).toEqual([
-        { endpoint: at('10.0.0.1', 80), max: 0, hard: 0, weight: 0, prio: 0, acl: 7 },
-      ]);
-    }
-  });
+  const SAID = ['-O', 'server 0 address 9.9.9.9 port 1 max 4 hard 5 weight 6 prio 7 acl 8'];
+  test.each([
+    ['www1', { max: 4, hard: 5, weight: 6, prio: 7, acl: 8 }],
+    ['www1:80:1', { max: 1, hard: 5, weight: 6, prio: 7, acl: 8 }],
+    ['www1::0::2', { max: 0, hard: 5, weight: 2, prio: 7, acl: 8 }],
+    ['www1:80:1:2:3:4', { max: 1, hard: 2, weight: 3, prio: 4, acl: 8 }],
+  ])(
+    'does not depend on where a command stands: %s has its own address, and the rest from both',
+    async (text, rest) => {
+      for (const args of [
+        [...SAID, '80', text],
+        ['80', text, ...SAID],
+        ['80', ...SAID, text],
+      ]) {
+        const { configuration } = await from(...args);
+        expect(configuration.servers).toEqual([{ endpoint: at('10.0.0.1', 80), ...rest }]);
+      }
+    },
+  );
 
   test('may come from commands alone; then the first positional is ignored, and servers have the port of the command', async () => {
     const { configuration } = await from('-O', 'listen 127.0.0.1:7', '-O', 'server 1 address www2 port 5', '9');

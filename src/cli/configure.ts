@@ -34,22 +34,20 @@ export interface Configured {
 /**
  * Makes the configuration that a command line asks for.
  *
- * Commands come first and positionals after them, whatever their order, so that no option depends on its place.
+ * No option depends on its place: a server of the command line has the address, and the limits as far as they are
+ * written there; the rest is what commands say about its number, or the default.
  * @errors ConfigError that names the option or word, what was wrong and what would be right.
  */
 export async function configure(line: CommandLine, outside: Outside): Promise<Configured> {
   const { configuration: base, ...said } = await applyCommands(line, outside);
   const listen = base.listen ?? (await endpointOf(line.listen, 'listen address', 0, outside));
   const port = defaultPort(base.listen, line.listen);
-  const server = async (text: string, where: string): Promise<ServerConfig> => {
-    const { address, ...limits } = parseServer(text, where, port);
-    return serverAt(await outside.resolve(address, where, 1), limits);
+  const server = async (text: string, where: string, said?: ServerConfig): Promise<ServerConfig> => {
+    const { address, limits } = parseServer(text, where, port);
+    return serverAt(await outside.resolve(address, where, 1), { ...said, ...limits });
   };
   const servers = [...base.servers];
-  for (const [index, text] of line.servers.entries()) {
-    // A list that a command gave to the index stays: the positional has no field for one.
-    servers[index] = { ...(await server(text, 'server')), acl: servers[index]?.acl ?? 0 };
-  }
+  for (const [index, text] of line.servers.entries()) servers[index] = await server(text, 'server', servers[index]);
   if (servers.length === 0) {
     const after = line.listen === undefined ? '' : ` after the listen address '${line.listen}'`;
     throw new ConfigError('pen', `needs at least one server${after}`);

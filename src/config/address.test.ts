@@ -12,7 +12,6 @@ import {
 import { literalEndpoint, parseListen, parseServer, unixEndpoint } from './address.ts';
 import { ConfigError } from './model.ts';
 
-const NONE = { max: 0, hard: 0, weight: 0, prio: 0 };
 const LONG_PATH = `/${'x'.repeat(200)}`;
 
 describe('a listen address', () => {
@@ -70,7 +69,7 @@ describe('a server', () => {
     ['/run/app.sock:1:5', { path: '/run/app.sock' }, { max: 5 }],
     ['[/run/a:b.sock]:1:5', { path: '/run/a:b.sock' }, { max: 5 }],
   ])('%s', (text, address, limits) => {
-    expect(parseServer(text, 'server', '8080')).toEqual({ address, ...NONE, ...limits });
+    expect(parseServer(text, 'server', '8080')).toEqual({ address, limits });
   });
 
   test.each([
@@ -119,7 +118,7 @@ describe('a server', () => {
         ([written, bare], port, max, hard, weight, prio) => {
           const text = [written, port, max, hard, weight, prio].join(':');
           const address = { host: bare, port: String(port) };
-          expect(parseServer(text, 'server', undefined)).toEqual({ address, max, hard, weight, prio });
+          expect(parseServer(text, 'server', undefined)).toEqual({ address, limits: { max, hard, weight, prio } });
         },
       ),
     );

@@ -24,11 +24,12 @@ export type WrittenAddress = { readonly path: string } | { readonly host: string
 
 export interface WrittenServer {
   readonly address: WrittenAddress;
-  readonly max: number;
-  readonly hard: number;
-  readonly weight: number;
-  readonly prio: number;
+  /** Only those that are written. */
+  readonly limits: { readonly [key in (typeof LIMITS)[number]]?: number };
 }
+
+/** What follows the port of a server, in this order. */
+const LIMITS = ['max', 'hard', 'weight', 'prio'] as const;
 
 const ANY_IPV4 = '0.0.0.0';
 const FIELD_MAX = 2 ** 31 - 1;
@@ -57,33 +58,29 @@ export function parseServer(text: string, where: string, defaultPort: string | u
   }
   const bracketed = /^\[([^\]]*)\](.*)$/.exec(text);
   const host = bracketed ? (bracketed[1] ?? '') : (text.split(':', 1)[0] ?? '');
-  const rest = bracketed ? (bracketed[2] ?? '') : text.slice(host.length);
+  const tail = bracketed ? (bracketed[2] ?? '') : text.slice(host.length);
   if (host === '') throw noHost(text, where);
-  if (rest !== '' && !rest.startsWith(':'))
+  if (tail !== '' && !tail.startsWith(':'))
     throw new ConfigError(where, `'${text}' has text after the closing bracket`);
-  const fields = rest === '' ? [] : rest.slice(1).split(':');
+  const fields = tail === '' ? [] : tail.slice(1).split(':');
   if (fields.length > 5) {
     throw new ConfigError(
       where,
       `'${text}' has too many fields; write host:port:max:hard:weight:prio, an IPv6 address in brackets`,
     );
   }
-  const [port = '', max = '', hard = '', weight = '', prio = ''] = fields;
+  const [port = '', ...rest] = fields;
   const number = (field: string, name: string): number =>
-    field === '' ? 0 : parseWhole(field, `${where} '${text}', ${name}`, 0, FIELD_MAX);
-  const limits = {
-    max: number(max, 'max'),
-    hard: number(hard, 'hard'),
-    weight: number(weight, 'weight'),
-    prio: number(prio, 'prio'),
-  };
+    parseWhole(field, `${where} '${text}', ${name}`, 0, FIELD_MAX);
+  const written = LIMITS.map((name, index) => [name, rest[index] ?? ''] as const).filter(([, field]) => field !== '');
+  const limits = Object.fromEntries(written.map(([name, field]) => [name, number(field, name)]));
   if (host.includes('/')) {
-    number(port, 'port');
-    return { address: { path: checkPath(host, where) }, ...limits };
+    if (port !== '') number(port, 'port');
+    return { address: { path: checkPath(host, where) }, limits };
   }
   const service = port === '' ? defaultPort : port;
   if (service === undefined) throw new ConfigError(where, `'${text}' needs a port, because the listener has none`);
-  return { address: { host, port: service }, ...limits };
+  return { address: { host, port: service }, limits };
 }
 
 /**

@@ -140,6 +140,12 @@ export const DIFFERENCES = {
     ours: 'takes the port of the listener, and the limits',
     why: 'they were said',
   },
+  'said-limits': {
+    when: 'a command at the start sets a limit, weight or prio of a server that the command line names (`-O "server 0 max 5"`)',
+    original: 'forgets it: the server of the command line replaces all but the access list',
+    ours: 'keeps what the word of the server does not say itself',
+    why: 'it was said, and no option should depend on its place',
+  },
   'control-address': {
     when: 'the control address (`-C`) cannot be',
     original: 'runs without control listener',

@@ -211,7 +211,11 @@ const OPTIONS: readonly Script[] = [
     startsItself: true,
     steps: [
       start(['{always}', '-C', '{control}', '-O', 'server 0 max 5', '{listen}', '{s0}'], 'serves'),
-      say('servers', '0 addr {host} port 20001 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n'),
+      say(
+        'servers',
+        '0 addr {host} port 20001 conn 0 max 0 hard 0 weight 0 prio 0 sx 0 rx 0\n',
+        unlike('said-limits', '0 addr {host} port 20001 conn 0 max 5 hard 0 weight 0 prio 0 sx 0 rx 0\n'),
+      ),
     ],
   },
   {
