@@ -104,6 +104,9 @@ describe('help', () => {
       if (help !== undefined) expect(USAGE).toMatch(new RegExp(`^ {2}-${letter} `, 'm'));
     }
     for (const line of USAGE.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    const columns = [...USAGE.matchAll(/^ {2}-\S+(?: [A-Z]+)? {2,}(?=\S)/gm)].map(([left]) => left.length);
+    expect(columns.length).toBeGreaterThan(20);
+    expect(new Set(columns).size, 'all explanations begin in the same column').toBe(1);
   });
 });
 
@@ -116,6 +119,7 @@ describe('mistakes', () => {
     [['-N', '80', 'a'], '-N: no such option; pen --help lists them'],
     [['-r=1', '80', 'a'], '-=: no such option; pen --help lists them'],
     [['80', 'a', '-x'], '-x: needs N behind it; pen --help tells what it means'],
+    [['-p', '', '80', 'a'], '-p: needs the path of a file, not an empty word'],
     [['80', 'a', '-C'], '-C: needs ADDRESS behind it; pen --help tells what it means'],
   ])('%j', (args, message) => {
     expect(() => readCommandLine(args)).toThrow(ConfigError);

@@ -73,12 +73,18 @@ function readGiven(given: readonly Given[], positionals: readonly string[]): Com
     control: last('C'),
     isExitEnabled: has('X'),
     isForeground: has('f'),
-    pidFile: last('p'),
+    pidFile: pidFileOf(last('p')),
     user: last('u'),
     notices: given
       .filter(({ option }) => option.isObsolete)
       .map(({ option }) => `-${option.letter} is obsolete and has no effect`),
   };
+}
+
+/** A script whose variable is empty must not run without the file that it will look for. */
+function pidFileOf(path: string | undefined): string | undefined {
+  if (path === '') throw new ConfigError('-p', 'needs the path of a file, not an empty word');
+  return path;
 }
 
 function commandsOf(given: readonly Given[]): WrittenCommand[] {

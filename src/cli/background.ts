@@ -47,8 +47,13 @@ export async function startInBackground(script: string, args: readonly string[])
       resolve(1);
     });
     // Its last words may arrive after its end: the channel closes when all of them are read.
-    const ended = new Promise((done) => child.on('exit', done));
-    child.on('disconnect', () => void ended.then(() => resolve(1)));
+    const ended = new Promise<number>((done) => {
+      child.on('exit', (_code, signal) => {
+        if (signal) process.stderr.write(`pen: ${signal} ended the process in the background before it served\n`);
+        done(1);
+      });
+    });
+    child.on('disconnect', () => void ended.then(resolve));
   });
 }
 

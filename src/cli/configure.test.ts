@@ -100,8 +100,13 @@ describe('the configuration of a command line', () => {
 
 describe('mistakes', () => {
   test.each([
-    [['80'], "pen: needs at least one server after the listen address '80'"],
-    [['-r'], 'pen: needs at least one server'],
+    [['80'], "server: missing; write at least one server after the listen address '80', as in pen 80 www1:8080"],
+    [['-r'], 'server: missing; write at least one server, as in pen 80 www1:8080'],
+    [['127.0.0.1:0', '10.0.0.1'], "server: '10.0.0.1' needs a port, because the listener has no fixed one"],
+    [
+      ['-O', 'listen 0', '-e', '10.0.0.1', '', '10.0.0.1:1'],
+      "-e: '10.0.0.1' needs a port, because the listener has no fixed one",
+    ],
     [['127.0.0.1:', 'a'], "listen address: '127.0.0.1:' has no port; write host:port, [ipv6]:port or /path"],
     [['80', 'a:b:c'], "server 'a:b:c', max: 'c' is not a whole number from 0 to 2147483647"],
     [['80', 'nowhere'], "server: host 'nowhere' cannot be resolved"],

@@ -50,7 +50,7 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
   for (const [index, text] of line.servers.entries()) servers[index] = await server(text, 'server', servers[index]);
   if (servers.length === 0) {
     const after = line.listen === undefined ? '' : ` after the listen address '${line.listen}'`;
-    throw new ConfigError('pen', `needs at least one server${after}`);
+    throw new ConfigError('server', `missing; write at least one server${after}, as in pen 80 www1:8080`);
   }
   const configuration: Configuration = {
     ...base,
@@ -94,10 +94,10 @@ async function endpointOf(
   return { text, endpoint: await outside.resolve(parseListen(text, where), where, portMin) };
 }
 
-/** The port of servers that have none: the listener's. */
+/** The port of servers that have none: the listener's, unless the system is to choose it. */
 function defaultPort(listen: WrittenEndpoint | undefined, text: string | undefined): string | undefined {
-  if (listen) return 'port' in listen.endpoint ? String(listen.endpoint.port) : undefined;
+  if (listen) return 'port' in listen.endpoint && listen.endpoint.port !== 0 ? String(listen.endpoint.port) : undefined;
   if (text === undefined) return undefined;
   const address = parseListen(text, 'listen address');
-  return 'port' in address ? address.port : undefined;
+  return 'port' in address && address.port !== '0' ? address.port : undefined;
 }

@@ -78,8 +78,8 @@ Without a port it has that of the first address, on which Pen listens.
 
 ${OPTIONS.filter((option) => option.help !== undefined)
   .map(helpLine)
-  .join('')}  --help         this text
-  --version      the version
+  .join('')}  --help       this text
+  --version    the version
 
 Examples:
   pen 80 www1:8000 www2:8000       in the background; clients keep their server

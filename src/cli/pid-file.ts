@@ -27,7 +27,7 @@ export function writePidFile(path: string, pid: number): PidFile {
     try {
       if (!fstatSync(fd).isFile()) throw new Error('it is not an ordinary file');
       ftruncateSync(fd);
-      writeSync(fd, String(pid));
+      writeOrRemove(fd, path, String(pid));
     } finally {
       closeSync(fd);
     }
@@ -35,6 +35,16 @@ export function writePidFile(path: string, pid: number): PidFile {
     throw new ConfigError('-p', `cannot write the pid file '${path}': ${reasonOf(error)}`);
   }
   return { remove: () => removeOwn(path, pid) };
+}
+
+/** An empty file would tell scripts of a process that is none. */
+function writeOrRemove(fd: number, path: string, text: string): void {
+  try {
+    writeSync(fd, text);
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  }
 }
 
 /** Removes the file if it still names our process. */
@@ -55,6 +65,8 @@ function reasonOf(error: unknown): string {
   if (code === 'ELOOP') return 'it is a symbolic link, which is not followed';
   if (code === 'ENOENT') return 'the folder does not exist';
   if (code === 'EACCES') return 'permission denied';
+  if (code === 'ENOSPC') return 'no space left on its device';
+  if (code === 'EROFS') return 'its file system is read-only';
   if (code === 'EISDIR') return 'it is a folder';
   if (code === 'ENXIO') return 'it is not an ordinary file';
   return error.message;

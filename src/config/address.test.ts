@@ -82,6 +82,7 @@ describe('a server', () => {
     ['fe80::1%2', "server: 'fe80::1%2' is an IPv6 address; write it in brackets"],
     ['::1:80:5', "'::1:80:5' is an IPv6 address; write it in brackets"],
     ['/run/x:abc:5', "server '/run/x:abc:5', port: 'abc' is not a whole number"],
+    ['[::1:80', "server: '[::1:80' has no closing bracket; write [ipv6]:port"],
     ['[::1]80', "server: '[::1]80' has text after the closing bracket"],
     ['h:80:1:2:3:4:5', 'too many fields; write host:port:max:hard:weight:prio, an IPv6 address in brackets'],
     ['h:80:abc:5', "server 'h:80:abc:5', max: 'abc' is not a whole number from 0 to 2147483647"],
@@ -96,7 +97,9 @@ describe('a server', () => {
   });
 
   test('without a port needs a listener that has one', () => {
-    expect(() => parseServer('h', '-e', undefined)).toThrow("-e: 'h' needs a port, because the listener has none");
+    expect(() => parseServer('h', '-e', undefined)).toThrow(
+      "-e: 'h' needs a port, because the listener has no fixed one",
+    );
     expect(parseServer('/run/app.sock', 'server', undefined).address).toEqual({ path: '/run/app.sock' });
   });
 

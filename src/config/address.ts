@@ -56,6 +56,9 @@ export function parseServer(text: string, where: string, defaultPort: string | u
   if (ipaddr.IPv6.isValid(text)) {
     throw new ConfigError(where, `'${text}' is an IPv6 address; write it in brackets: [${text}]:port`);
   }
+  if (text.startsWith('[') && !text.includes(']')) {
+    throw new ConfigError(where, `'${text}' has no closing bracket; write [ipv6]:port`);
+  }
   const bracketed = /^\[([^\]]*)\](.*)$/.exec(text);
   const host = bracketed ? (bracketed[1] ?? '') : (text.split(':', 1)[0] ?? '');
   const tail = bracketed ? (bracketed[2] ?? '') : text.slice(host.length);
@@ -79,7 +82,8 @@ export function parseServer(text: string, where: string, defaultPort: string | u
     return { address: { path: checkPath(host, where) }, limits };
   }
   const service = port === '' ? defaultPort : port;
-  if (service === undefined) throw new ConfigError(where, `'${text}' needs a port, because the listener has none`);
+  if (service === undefined)
+    throw new ConfigError(where, `'${text}' needs a port, because the listener has no fixed one`);
   return { address: { host, port: service }, limits };
 }
 

@@ -199,6 +199,11 @@ export function limitsOf(settings: Settings): EffectiveLimits {
   };
 }
 
+/** A text that may hold anything, on one line of a terminal or a log. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** A mistake in what a person wrote: says where it stands, what is wrong and what would be right. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -208,8 +213,9 @@ export class ConfigError extends Error {
   readonly reason: string;
 
   constructor(where: string, message: string) {
-    super(`${where}: ${message}`);
-    this.where = where;
-    this.reason = message;
+    const [place, reason] = [visible(where), visible(message)];
+    super(`${place}: ${reason}`);
+    this.where = place;
+    this.reason = reason;
   }
 }

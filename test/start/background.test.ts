@@ -101,10 +101,41 @@ needs({ linux: true }, 'background', () => {
     if (what !== 'an address in use') expect(existsSync(socket)).toBe(false);
   });
 
+  test('a second process that is killed before it serves is told of', async () => {
+    const first = spawn(process.execPath, [PEN, socket, '127.0.0.1:9'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    first.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const ended = new Promise((resolve) => first.on('close', resolve));
+    const children = `/proc/${first.pid}/task/${first.pid}/children`;
+    await until(() => readFileSync(children, 'utf8') !== '', 'the second process');
+    process.kill(Number(readFileSync(children, 'utf8')), 'SIGKILL');
+    expect(await ended).toBe(1);
+    expect(said).toBe('pen: SIGKILL ended the process in the background before it served\n');
+  });
+
   test('answers of commands are seen before the terminal is left, those of other options are not', () => {
     const { status, stdout } = start('-p', pidFile, '-b', '7', '-O', 'mode', socket, '127.0.0.1:9');
     pids.push(Number(readFileSync(pidFile, 'utf8')));
     expect([status, stdout]).toEqual([0, 'no hash no roundrobin no stubborn no weight no prio\n']);
+  });
+});
+
+needs({ linux: true, root: true }, 'a full disk', () => {
+  test('status 1, the reason, and no empty pid file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'full-'));
+    // A file system of its own, in a mount namespace that goes with it.
+    const script = `mount -t tmpfs -o size=4k none "$0" && head -c 4096 /dev/zero >"$0/fill"; "$@"; status=$?; ls "$0"; exit $status`;
+    const command = [process.execPath, PEN, '-f', '-p', join(folder, 'pid'), '127.0.0.1:0', '127.0.0.1:9'];
+    const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, folder, ...command], {
+      encoding: 'utf8',
+      timeout: PATIENCE_MS,
+    });
+    rmSync(folder, { recursive: true });
+    expect({ status, stdout, stderr }).toEqual({
+      status: 1,
+      stdout: 'fill\n',
+      stderr: `pen: -p: cannot write the pid file '${join(folder, 'pid')}': no space left on its device\n`,
+    });
   });
 });
 

@@ -38,7 +38,7 @@ const REFUSALS: readonly Refusal[] = [
     with: { options: ['-O', 'tcp_fastclose sideways'] },
     says: [/sideways/, /off, up, down, both/],
   },
-  { what: 'no server', with: { servers: [] }, says: [/at least one server/] },
+  { what: 'no server', with: { servers: [] }, says: [/^pen: server: missing/, /at least one server/] },
   { what: 'a port beyond the last', with: { listen: '127.0.0.1:65536' }, says: [/65536/, /65535/] },
   {
     what: 'a service nobody knows',
@@ -60,6 +60,7 @@ const REFUSALS: readonly Refusal[] = [
     with: { options: ['-x', '5000'], descriptors: 256 },
     says: [/5000 connections need 10\d\d\d descriptors/, /limit is 256/, /at most \d+ connections/],
   },
+  { what: 'a line break in a name', with: { servers: ['no-such\nhost:80'] }, says: [/no-such\\u000ahost/] },
   { what: 'O2: no descriptor to spare', with: { descriptors: 40 }, says: [/descriptors/, /limit is 40/] },
 ];
 
