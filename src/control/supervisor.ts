@@ -185,7 +185,13 @@ export class Supervisor {
       this.fail(new Error(`worker ${worker} failed ${doom}: ${error.stack ?? error.message}`));
       return;
     }
-    const count = reclaim(tables, worker, (fd) => host.abort(fd));
+    let count: number;
+    try {
+      count = reclaim(tables, worker, (fd) => host.abort(fd));
+    } catch (wrong) {
+      this.fail(new Error(`what worker ${worker} held when it failed is not what its rows tell: ${String(wrong)}`));
+      return;
+    }
     // Places are free again, and it may have been the only one that accepted.
     this.wake();
     say(

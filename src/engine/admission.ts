@@ -49,6 +49,9 @@ export function admit(e: EngineState, slot: number): void {
     // The place belongs to who has waited longest; the newcomer waits instead, so that the source's counts stand.
     unpark(e, first);
     assert(takeParked(tables, CONNECTIONS_MAX), 'the place of who was parked is free');
+    // Rows tell who has which place before anything is submitted: if that throws, main gives back what they tell.
+    e.state[slot] = PARKED;
+    e.state[first] = CONNECTING;
     park(e, slot);
     serve(e, first);
     return;

@@ -1,0 +1,43 @@
+/**
+ * A worker whose turns throw now and then: the real one, with calls of its loop that fail.
+ *
+ * PLANT (JSON): `everyMs`, how often one of all workers throws on average, 0 never; `seed`. Any worker throws in its next turn after
+ * its word of the tables is set, see `order.mjs`.
+ */
+import { workerData } from 'node:worker_threads';
+import { runWorker } from '../../dist/bin/run-worker.js';
+import { openTables } from '../../dist/table/tables.js';
+import { Prng } from '../../dist/base/prng.js';
+import { isOrdered } from './order.mjs';
+
+/** Calls that a turn makes. Not `close`: the kernel may do what it likes, but that it does. */
+const CALLS = [
+  ...['accept', 'openStream', 'connect', 'recv', 'recvInto', 'recvPipe', 'sendPipe', 'send', 'watch', 'cancel'],
+  ...['release', 'shutdown', 'takePipe', 'givePipe', 'unsent', 'progress', 'buffersHeld', 'pipeDescriptors'],
+];
+
+const { everyMs, seed } = JSON.parse(process.env['PLANT'] ?? '{"everyMs":0,"seed":1}');
+const { worker, wakeFds, memory } = workerData;
+const tables = openTables(memory);
+const prng = new Prng(seed + worker + 1000 * (Math.floor(performance.timeOrigin) % 1e6));
+
+/** @param {import('../../src/loop/loop.ts').Loop} loop */
+function plant(loop) {
+  const planted = Object.create(loop);
+  const dueMs =
+    everyMs === 0 ? Infinity : performance.now() + everyMs * wakeFds.length * (0.5 + prng.below(1000) / 1000);
+  // So many calls after it is due, so that it is anywhere in a turn.
+  let left = 1 + prng.below(30);
+  const isDue = () => isOrdered(tables, worker) || (performance.now() >= dueMs && --left <= 0);
+  for (const name of ['run', 'destroy', 'close', 'trim', 'trimPipes']) planted[name] = loop[name].bind(loop);
+  for (const name of CALLS) {
+    const call = loop[name].bind(loop);
+    planted[name] = (...words) => {
+      if (isDue()) throw new Error(`planted in ${name}`);
+      return call(...words);
+    };
+  }
+  return planted;
+}
+
+await runWorker(workerData, plant);
