@@ -2,6 +2,8 @@
  * A balancer whose workers are told to fail, as a process of its own: started with its settings (JSON), asked by
  * messages. It looks at its tables all the time, because limits must hold at every moment.
  */
+/* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return --
+   what is imported from compiled files has no types here */
 import { setInterval } from 'node:timers';
 import { literalEndpoint } from '../../dist/config/address.js';
 import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt } from '../../dist/config/model.js';

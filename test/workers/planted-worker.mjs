@@ -4,6 +4,8 @@
  * PLANT (JSON): `everyMs`, how often one of all workers throws on average, 0 never; `seed`. Any worker throws in its next turn after
  * its word of the tables is set, see `order.mjs`.
  */
+/* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return --
+   what is imported from compiled files has no types here */
 import { workerData } from 'node:worker_threads';
 import { runWorker } from '../../dist/bin/run-worker.js';
 import { openTables } from '../../dist/table/tables.js';
@@ -11,10 +13,10 @@ import { Prng } from '../../dist/base/prng.js';
 import { isOrdered } from './order.mjs';
 
 /** Calls that a turn makes. Not `close`: the kernel may do what it likes, but that it does. */
-const CALLS = [
-  ...['accept', 'openStream', 'connect', 'recv', 'recvInto', 'recvPipe', 'sendPipe', 'send', 'watch', 'cancel'],
-  ...['release', 'shutdown', 'takePipe', 'givePipe', 'unsent', 'progress', 'buffersHeld', 'pipeDescriptors'],
-];
+const CALLS =
+  'accept openStream connect recv recvInto recvPipe sendPipe send watch cancel release shutdown takePipe givePipe unsent progress buffersHeld pipeDescriptors'.split(
+    ' ',
+  );
 
 const { everyMs, seed } = JSON.parse(process.env['PLANT'] ?? '{"everyMs":0,"seed":1}');
 const { worker, wakeFds, memory } = workerData;
