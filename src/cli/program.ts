@@ -17,6 +17,7 @@ import { chooseHost } from './choose-host.ts';
 import { listenForControl, type ControlPort } from './control-port.ts';
 import { messageOf, say, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
 import { USAGE } from './options.ts';
+import { nameProcess } from './process-name.ts';
 import { serve } from './serve.ts';
 import { Signals, type Signal } from './signals.ts';
 import { acceptUser } from './user.ts';
@@ -67,6 +68,7 @@ async function run(
   signals: Signals,
   messenger: Messenger | undefined,
 ): Promise<number> {
+  nameProcess('pen');
   for (const notice of line.notices) say(notice);
   if (line.user !== undefined) acceptUser(line.user, '-u');
   const { configuration, replies, actions } = await configure(line, {

@@ -23,7 +23,7 @@ async function until(isDone: () => boolean, what: string): Promise<void> {
   }
 }
 
-needs({ linux: true }, 'background', () => {
+needs({ linux: true, packages: ['procps'] }, 'background', () => {
   let folder: string;
   let pidFile: string;
   let socket: string;
@@ -67,6 +67,14 @@ needs({ linux: true }, 'background', () => {
       .split(' ');
     expect(Number(session)).toBe(pid);
     expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('PEN_BACKGROUND');
+  });
+
+  test('it has the name of the original, by which scripts find it, and its arguments', () => {
+    const pid = leave('-r');
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('pen\n');
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')).toContain('-r');
+    const { stdout } = spawnSync('pgrep', ['-x', 'pen'], { encoding: 'utf8' });
+    expect(stdout.split('\n')).toContain(String(pid));
   });
 
   test('TERM ends it and takes its pid file and its socket away', async () => {
