@@ -115,6 +115,12 @@ export class Sockets {
     return this.bytes[ADDRESS_AT + 2] * 256 + this.bytes[ADDRESS_AT + 3];
   }
 
+  remotePort(fd: number): number {
+    this.words[LENGTH_AT >> 2] = SOCKADDR_SIZE;
+    must(this.libc.getpeername(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT), 'getpeername');
+    return this.bytes[ADDRESS_AT + 2] * 256 + this.bytes[ADDRESS_AT + 3];
+  }
+
   /** Receives into `scratch`. */
   receive(fd: number, max: number): number {
     return this.libc.recv(fd, this.base + SCRATCH_AT, Math.min(max, SCRATCH_BYTES), 0);
