@@ -5,7 +5,6 @@
  * Pure text work: names are left as names, for `control/resolver.ts` to look up. Literal addresses never see a
  * resolver.
  */
-import ipaddr from 'ipaddr.js';
 import {
   ENDPOINT_SIZE,
   ipText,
@@ -16,6 +15,7 @@ import {
   writeEndpoint,
   type Endpoint,
 } from '../base/endpoint.ts';
+import { ipaddr } from './ipaddr.ts';
 import { ConfigError } from './model.ts';
 import { parseWhole, shorten } from './numbers.ts';
 
