@@ -5,9 +5,10 @@ import { BIG_SIZE } from '../engine/big-buffers.ts';
 import { createEngine } from '../engine/engine.ts';
 import { nowUs } from '../linux/clock.ts';
 import type { Loop } from '../loop/loop.ts';
+import { addTo } from '../table/columns.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
-import { openTables } from '../table/tables.ts';
+import { openTables, type Tables } from '../table/tables.ts';
 import { chooseLoop } from './open-loop.ts';
 
 /** Big buffers per worker: enough for every core to be busy with bulk, too few to matter as address space. */
@@ -24,15 +25,19 @@ const SMALL_MAX = 196_608;
  * @errors whatever a turn threw. By then this worker has undone what main cannot see, and main goes on with its rows.
  */
 export async function runWorker(start: WorkerStart, around: (loop: Loop) => Loop = (loop) => loop): Promise<void> {
-  const { loop, reason } = await chooseLoop(start.loop, {
+  const tables = openTables(start.memory);
+  const options = {
     wakeFd: start.wakeFds[start.worker] ?? -1,
     sidesMax: start.slotCount * 2,
     listenersMax: LISTENERS_MAX,
     smallCount: Math.min(start.slotCount * 2 + SMALL_EXTRA, SMALL_MAX),
     bigLength: BIG_BUFFERS * BIG_SIZE,
+  };
+  const { loop, reason } = await chooseLoop(start.loop, options, () => {
+    addTo(tables.counters.turnedAway, start.worker, 1);
   });
   if (loop === undefined) report({ kind: 'none', reason });
-  else serve(start, around(loop), reason, await wakerOf(start));
+  else serve(start, tables, around(loop), reason, await wakerOf(start));
 }
 
 /** Loads the means to wake other workers where there are any. */
@@ -43,9 +48,13 @@ async function wakerOf({ wakeFds }: WorkerStart): Promise<(worker: number) => vo
   return (worker) => host.wake(wakeFds[worker] ?? -1);
 }
 
-function serve(start: WorkerStart, loop: Loop, reason: string, wakeWorker: (worker: number) => void): void {
-  const { memory, worker, slotFirst, slotCount, wakeFds } = start;
-  const tables = openTables(memory);
+function serve(
+  { worker, slotFirst, slotCount, wakeFds }: WorkerStart,
+  tables: Tables,
+  loop: Loop,
+  reason: string,
+  wakeWorker: (worker: number) => void,
+): void {
   const { turn, abandon } = createEngine({
     loop,
     tables,

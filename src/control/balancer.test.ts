@@ -1,8 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
-import type { Host } from '../loop/host.ts';
-import { CONNECTIONS_MAX } from '../table/limits.ts';
+import type { Host, ListenOptions } from '../loop/host.ts';
+import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX } from '../table/limits.ts';
+import { configAt, currentVersion } from '../table/publish.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 
 const LISTEN = { text: '0', endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } } as const;
@@ -99,6 +100,61 @@ describe('a host that lets us listen', () => {
     expect(balancer.address).toBe('127.0.0.1:0');
     expect(await balancer.stop()).toBe(true);
     expect(notes).toEqual(['close 77']);
+  });
+
+  /** A host whose loop listens, and how many clients may wait there. */
+  function inLoop(limit: number, error?: object): { readonly host: Host; readonly asked: number[]; notes: string[] } {
+    const asked: number[] = [];
+    const { host, notes } = noting();
+    Object.assign(host, hostWith(limit), {
+      listenInLoop: (_: Uint8Array, { backlog }: ListenOptions, done: (result: object) => void) => {
+        asked.push(backlog);
+        notes.push('listen');
+        setImmediate(() => done(error ? { error } : { fd: 7 }));
+      },
+    });
+    Object.assign(host, { createWake: () => notes.push('worker') });
+    return { host, asked, notes };
+  }
+
+  test('a loop that listens itself is started first', async () => {
+    const { host, notes } = inLoop(5000);
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    expect(notes).toEqual(['worker', 'listen']);
+    expect(configAt(balancer.tables, currentVersion(balancer.tables)).listeners.fd[0]).toBe(7);
+    await balancer.stop();
+    expect(notes).toEqual(['worker', 'listen', 'close 7']);
+  });
+
+  test('what keeps a loop from listening is told as by others, and the worker ends', async () => {
+    const { host } = inLoop(5000, { message: 'cannot listen on 127.0.0.1:80', help: 'choose another' });
+    await expect(Balancer.start(host, configuration(10), WORKER)).rejects.toThrow(
+      'listen address: cannot listen on 127.0.0.1:80; choose another',
+    );
+  });
+
+  test.each([
+    { limit: 2049, connMax: 0, backlog: 500, connections: 500 },
+    { limit: 1024, connMax: 400, backlog: 44, connections: 400 },
+    { limit: 64, connMax: 0, backlog: 4, connections: 5 },
+  ])('of $limit descriptors $backlog are for clients that wait in a loop', async ({ limit, ...wanted }) => {
+    const { host, asked } = inLoop(limit);
+    const balancer = await Balancer.start(host, configuration(wanted.connMax), WORKER);
+    const { connMax } = balancer.configuration.settings;
+    expect([asked, connMax]).toEqual([[wanted.backlog], wanted.connections]);
+    const { descriptorMax } = configAt(balancer.tables, currentVersion(balancer.tables)).settings;
+    expect((descriptorMax[0] ?? 0) + wanted.backlog + 1 + DESCRIPTOR_RESERVE).toBe(limit);
+    await balancer.stop();
+  });
+
+  test('a loop in the memory of Node has room for fewer connections', async () => {
+    const { host } = inLoop(1e6);
+    await expect(Balancer.start(host, configuration(NODE_CONNECTIONS_MAX + 1), WORKER)).rejects.toThrow(
+      `conn_max: there is room for ${NODE_CONNECTIONS_MAX} connections`,
+    );
+    const balancer = await Balancer.start(host, configuration(NODE_CONNECTIONS_MAX - 10), WORKER);
+    expect(balancer.configuration.settings.parkedMax).toBe(10);
+    await balancer.stop();
   });
 
   test('aborts what a failed worker left behind, and nothing else', async () => {

@@ -9,9 +9,9 @@ import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
 import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
-import { CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
+import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
-import { descriptorsFor, parkedWithin, slotsFor } from '../table/room.ts';
+import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { Supervisor } from './supervisor.ts';
@@ -30,11 +30,17 @@ const RETIRE_MS = 100;
 /** Key of the tables' hashes: as many bits as a random integer has. */
 const SEED_MAX = 2 ** 48 - 1;
 
+/** What this machine has room for. */
+interface Room extends Limits {
+  /** Clients that may wait to be accepted, at each listener. */
+  readonly backlog: number;
+}
+
 /** What is in force. */
 interface Running {
   readonly configuration: Configuration;
   readonly listeners: readonly OpenListener[];
-  readonly limits: Limits;
+  readonly limits: Room;
 }
 
 export class Balancer {
@@ -64,17 +70,17 @@ export class Balancer {
     script: URL,
     say: (text: string) => void = () => undefined,
   ): Promise<Balancer> {
-    const { descriptorMax, ...room } = fitToDescriptors(host, configuration);
+    const { connMax, parkedMax, ...limits } = fitToMachine(host, configuration);
     const { clientsMax } = limitsOf(configuration.settings);
-    const fitted = { ...configuration, settings: { ...configuration.settings, ...room, clientsMax } };
+    const fitted = { ...configuration, settings: { ...configuration.settings, connMax, parkedMax, clientsMax } };
     const isInLoop = host.listenInLoop !== undefined;
-    const listeners = isInLoop ? [] : [await openListener(host, fitted)];
+    const listeners = isInLoop ? [] : [await openListener(host, fitted, limits)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
-    const limits = { descriptorMax };
     try {
       publish(tables, fitted, listeners, limits);
       const { workers: count } = fitted.settings;
-      const supervisor = await Supervisor.start({ script, host, tables, count, loop: loopOf(host, fitted), say });
+      const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
+      const supervisor = await Supervisor.start({ script, host, tables, count, loop, slots, say });
       const balancer = new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
       if (isInLoop) await balancer.listen();
       return balancer;
@@ -88,7 +94,7 @@ export class Balancer {
   private async listen(): Promise<void> {
     const { configuration, limits } = this.running;
     try {
-      const listeners = [await openListener(this.host, configuration)];
+      const listeners = [await openListener(this.host, configuration, limits)];
       this.running = { ...this.running, listeners };
       await this.publish(configuration, listeners, limits);
     } catch (error) {
@@ -117,7 +123,7 @@ export class Balancer {
     if (configuration === before.configuration) return;
     const limits = this.limitsFor(configuration, before);
     const isMoved = configuration.listen?.endpoint !== before.configuration.listen?.endpoint;
-    const listeners = isMoved ? [await openListener(this.host, configuration)] : before.listeners;
+    const listeners = isMoved ? [await openListener(this.host, configuration, limits)] : before.listeners;
     try {
       await this.publish(configuration, listeners, limits);
     } catch (error) {
@@ -134,17 +140,11 @@ export class Balancer {
   }
 
   /** Room for more connections, if more are wanted. @errors ConfigError when there is none. */
-  private limitsFor(configuration: Configuration, { limits }: Running): Limits {
-    const { settings } = configuration;
-    const { connMax, parkedMax } = settings;
-    if (connMax === this.configuration.settings.connMax && parkedMax === this.configuration.settings.parkedMax) {
-      return limits;
-    }
-    const room = limitsOf(settings);
-    if (slotsFor(room.connMax, room.parkedMax) > CONNECTIONS_MAX) {
-      throw new ConfigError('conn_max', `there is room for ${CONNECTIONS_MAX} connections, parked ones included`);
-    }
-    return { descriptorMax: fitToDescriptors(this.host, configuration).descriptorMax };
+  private limitsFor(configuration: Configuration, { limits }: Running): Room {
+    const { connMax, parkedMax, backlog } = configuration.settings;
+    const before = this.configuration.settings;
+    if (connMax === before.connMax && parkedMax === before.parkedMax && backlog === before.backlog) return limits;
+    return fitToMachine(this.host, configuration);
   }
 
   /** Waits until no worker reads the bank that is to be filled, which takes as long as a turn. */
@@ -218,13 +218,14 @@ function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
   }
 }
 
-async function openListener(host: Host, { listen, settings }: Configuration): Promise<OpenListener> {
+async function openListener(host: Host, configuration: Configuration, { backlog }: Room): Promise<OpenListener> {
+  const { listen, settings } = configuration;
   if (!listen)
     throw new ConfigError('listen address', 'missing; write where clients come to, as in pen 80 server:8080');
   const wanted = new Uint8Array(ENDPOINT_SIZE);
   writeEndpoint(listen.endpoint, wanted, 0);
   const { fd, error } = await listenOn(host, wanted, {
-    backlog: settings.backlog,
+    backlog,
     noDelay: settings.tcpNodelay,
     keepAlive: true,
   });
@@ -238,19 +239,33 @@ async function listenOn(host: Host, endpoint: Uint8Array, options: ListenOptions
   return new Promise((resolve) => host.listenInLoop?.(endpoint, options, resolve));
 }
 
+/** Slots of the connections table that the workers of this host can serve. */
+function slotsOf(host: Host): number {
+  return host.listenInLoop ? NODE_CONNECTIONS_MAX : CONNECTIONS_MAX;
+}
+
 /**
  * Raises the descriptor limit to what the connections need, or says what is missing. Numbers that nobody has said
  * shrink to what the machine allows: parked connections first.
  */
-function fitToDescriptors(
-  host: Host,
-  { settings, control }: Configuration,
-): { connMax: number; parkedMax: number; descriptorMax: number } {
+function fitToMachine(host: Host, configuration: Configuration): Room & { connMax: number; parkedMax: number } {
+  const { settings, control } = configuration;
   const { connMax, parkedMax } = limitsOf(settings);
-  const reserve = DESCRIPTOR_RESERVE + (control ? CONTROL_RESERVE : 0);
   const asked = settings.parkedMax === 'auto' ? 0 : parkedMax;
+  const slots = slotsOf(host);
+  if (slotsFor(connMax, asked) > slots) {
+    throw new ConfigError('conn_max', `there is room for ${slots} connections, parked ones included`);
+  }
+  const own = DESCRIPTOR_RESERVE + (control ? CONTROL_RESERVE : 0);
+  const isHolding = host.listenInLoop !== undefined;
+  // One more than may wait is turned away.
+  const held = (backlog: number): number => (isHolding ? backlog + 1 : 0);
+  const wanted = descriptorsFor(connMax, parkedMax) + own + held(settings.backlog);
+  const limit = host.raiseDescriptorLimit(wanted);
+  const said = settings.connMax === 0 ? asked : descriptorsFor(connMax, asked);
+  const backlog = isHolding ? waitingWithin(limit - own - said, settings.backlog) : settings.backlog;
+  const reserve = own + held(backlog);
   const needed = descriptorsFor(connMax, asked) + reserve;
-  const limit = host.raiseDescriptorLimit(descriptorsFor(connMax, parkedMax) + reserve);
   const possible = Math.floor((limit - reserve - asked) / 2);
   if (limit < needed && (settings.connMax !== 0 || possible < 1)) {
     throw new ConfigError(
@@ -260,5 +275,6 @@ function fitToDescriptors(
   }
   const descriptorMax = Math.min(limit - reserve, DESCRIPTORS_MAX);
   const fitting = Math.min(connMax, possible);
-  return { connMax: fitting, parkedMax: parkedWithin(descriptorMax, fitting, parkedMax), descriptorMax };
+  const parked = Math.min(parkedWithin(descriptorMax, fitting, parkedMax), slots - fitting);
+  return { connMax: fitting, parkedMax: parked, descriptorMax, backlog };
 }

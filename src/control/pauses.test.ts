@@ -30,6 +30,10 @@ test('a person is told which limit was met and what would help', () => {
   vi.advanceTimersByTime(10_000);
   expect(lines).toHaveLength(3);
   expect(lines[2]).toContain('pending_max');
+
+  addTo(tables.counters.turnedAway, 0, 1);
+  vi.advanceTimersByTime(10_000);
+  expect(lines[3]).toBe('the backlog is full (-q): further clients are reset');
   clearInterval(timer);
 });
 

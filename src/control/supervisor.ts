@@ -8,7 +8,6 @@ import { Worker } from 'node:worker_threads';
 import { errnoName } from '../base/errno.ts';
 import { ConfigError } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
-import { CONNECTIONS_MAX } from '../table/limits.ts';
 import { isWorkerLive } from '../table/publish.ts';
 import { LOCK_CLIENTS, LOCK_SOURCES, lockHolder, requestStop, STOP_ABORT, STOP_NO, stopping } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
@@ -37,6 +36,8 @@ export interface SupervisorOptions {
   /** How many workers. */
   readonly count: number;
   readonly loop: WorkerStart['loop'];
+  /** Slots of the connections table that they share. */
+  readonly slots: number;
   /** Is told, in one line, what happened to a worker and what is done about it. */
   readonly say: (text: string) => void;
 }
@@ -69,7 +70,7 @@ export class Supervisor {
 
   private constructor(options: SupervisorOptions) {
     this.options = options;
-    this.slotCount = Math.floor(CONNECTIONS_MAX / options.count / SLOTS_STEP) * SLOTS_STEP;
+    this.slotCount = Math.floor(options.slots / options.count / SLOTS_STEP) * SLOTS_STEP;
     this.failed = new Promise((resolve) => (this.fail = resolve));
   }
 

@@ -11,6 +11,13 @@ import type { ListenOptions } from '../loop/host.ts';
 /** What to listen on: an address, or a descriptor that listens already. */
 export type Where = Pick<NetListenOptions, 'path' | 'host' | 'port'> | { readonly fd: number };
 
+export interface ListenerEvents {
+  /** A client begins to wait. */
+  onClient(): void;
+  /** A client was reset, because too many were waiting. */
+  onTurnedAway(): void;
+}
+
 /** @owner the loop's thread. */
 export class Listener {
   readonly isUnix: boolean;
@@ -20,14 +27,11 @@ export class Listener {
   wanted = 0;
   slot = 0;
   seq = 0;
-  /** Clients reset because too many were waiting. */
-  turnedAway = 0;
   private readonly server: Server;
   private readonly waiting: Socket[] = [];
   private readonly waitingMax: number;
 
-  /** @param onClient called when a client begins to wait. */
-  constructor(where: Where, isUnix: boolean, options: ListenOptions, onClient: () => void) {
+  constructor(where: Where, isUnix: boolean, options: ListenOptions, on: ListenerEvents) {
     this.isUnix = isUnix;
     this.waitingMax = options.backlog;
     const { noDelay, keepAlive } = options;
@@ -35,12 +39,12 @@ export class Listener {
       // Nothing is read yet, but an error without a listener would end the thread.
       socket.on('error', () => undefined);
       if (this.waiting.length >= this.waitingMax) {
-        this.turnedAway++;
         reset(socket, isUnix);
+        on.onTurnedAway();
         return;
       }
       this.waiting.push(socket);
-      onClient();
+      on.onClient();
     });
     this.listening = new Promise((resolve, reject) => {
       this.server.once('error', reject);

@@ -58,8 +58,14 @@ export class NodeLoop implements Loop {
   private isWoken = false;
   private readonly leaveHost: () => void;
 
-  /** @param clock monotonic microseconds. */
-  constructor(options: LoopOptions, clock: () => Us) {
+  private readonly onTurnedAway: () => void;
+
+  /**
+   * @param clock monotonic microseconds.
+   * @param onTurnedAway called for each client that is reset because too many wait.
+   */
+  constructor(options: LoopOptions, clock: () => Us, onTurnedAway: () => void = () => undefined) {
+    this.onTurnedAway = onTurnedAway;
     const bigOffset = SMALL_FIRST + options.smallCount * SMALL_SIZE;
     assert(bigOffset + options.bigLength < 2 ** 32, 'arena offsets fit into 32 bits');
     this.arena = new Uint8Array(bigOffset + options.bigLength);
@@ -86,7 +92,10 @@ export class NodeLoop implements Loop {
 
   /** Opens a listener. @returns its number at once; it stands when `listening` has settled. */
   listen(where: Where, isUnix: boolean, options: ListenOptions): { readonly fd: Fd; readonly listener: Listener } {
-    const listener = new Listener(where, isUnix, options, () => this.pace.hurry());
+    const listener = new Listener(where, isUnix, options, {
+      onClient: () => this.pace.hurry(),
+      onTurnedAway: this.onTurnedAway,
+    });
     return { fd: this.numbers.add(listener) as Fd, listener };
   }
 

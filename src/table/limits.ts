@@ -3,6 +3,11 @@
  * what is in force (conn_max and the like) is a number in a row.
  */
 export const CONNECTIONS_MAX = 2 ** 18;
+/**
+ * Connections of the one worker on Node's own loop, parked ones included: its buffers are memory of Node's, which not
+ * every system gives only when it is touched.
+ */
+export const NODE_CONNECTIONS_MAX = 2 ** 14;
 export const SIDES_MAX = CONNECTIONS_MAX * 2;
 export const LISTENERS_MAX = 1024;
 /** Server rows, including row 0 ("none") and two rows per farm for its emergency and abuse server. */

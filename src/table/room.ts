@@ -33,6 +33,14 @@ export function descriptorsFor(connMax: number, parkedMax: number): number {
   return 2 * connMax + parkedMax;
 }
 
+/**
+ * How many clients may wait to be accepted where the loop holds them, each with a descriptor: as many as would wait in
+ * the kernel, but no more than a quarter of the descriptors that nothing else has asked for.
+ */
+export function waitingWithin(descriptors: number, backlog: number): number {
+  return Math.max(1, Math.min(backlog, Math.floor(descriptors / 4)));
+}
+
 /** How many connections may be parked when there are no more than so many descriptors. */
 export function parkedWithin(descriptors: number, connMax: number, parkedMax: number): number {
   return Math.max(0, Math.min(parkedMax, descriptors - 2 * connMax));

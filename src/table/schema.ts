@@ -218,6 +218,8 @@ export const counters = table('counters', 1, {
   pausedFull: owned(lanes(WORKERS_MAX)),
   pausedPending: owned(lanes(WORKERS_MAX)),
   pausedDescriptors: owned(lanes(WORKERS_MAX)),
+  /** Clients reset because too many waited to be accepted, where the loop holds them. */
+  turnedAway: owned(lanes(WORKERS_MAX)),
   turns: owned(lanes(WORKERS_MAX)),
 });
 

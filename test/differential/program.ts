@@ -54,7 +54,7 @@ export const OURS: Program = {
   penctl: [process.execPath, PENCTL],
   always: ALWAYS,
   saysReady: true,
-  usual: /: listening on /,
+  usual: /: (listening on |using Node's own loop: )/,
 };
 
 /** One's pen with the other's penctl. */

@@ -1,7 +1,7 @@
 /** T6 and stopping: whatever is going on, TERM ends the process soon, with status 0, and everybody is told. */
 import { expect, test } from 'vitest';
 import { Peer } from '../support/peer.ts';
-import { Pen } from '../support/pen.ts';
+import { Pen, type LoopName } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
 import { LOOPS, Rig, type RigOptions } from '../support/rig.ts';
 import { needs } from '../support/skip.ts';
@@ -13,7 +13,7 @@ const SOON_MS = 5000;
 const TINY = { receiveBuffer: 4096, segment: 1000 };
 
 /** Runs a test with its own Pen, which the test stops by itself. */
-async function withRig(loop: 'uring' | 'epoll', options: RigOptions, body: (rig: Rig) => Promise<void>): Promise<void> {
+async function withRig(loop: LoopName, options: RigOptions, body: (rig: Rig) => Promise<void>): Promise<void> {
   const rig = new Rig(loop, options);
   await rig.start();
   try {

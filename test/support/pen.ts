@@ -7,7 +7,7 @@ import { ip, unix } from './sockets.ts';
 
 export const PEN = fileURLToPath(new URL('../../dist/bin/pen.js', import.meta.url));
 
-export type LoopName = 'uring' | 'epoll';
+export type LoopName = 'uring' | 'epoll' | 'node';
 
 export interface PenOptions {
   readonly loop?: LoopName;

@@ -13,7 +13,7 @@ import { Server } from './server.ts';
 import { needs, type Needs } from './skip.ts';
 import { ip, type SocketOptions } from './sockets.ts';
 
-export const LOOPS: readonly LoopName[] = ['uring', 'epoll'];
+export const LOOPS: readonly LoopName[] = ['uring', 'epoll', 'node'];
 
 /** Long runs are for nights: PEN_LONG=1. */
 export const isLong = process.env['PEN_LONG'] !== undefined;
