@@ -47,6 +47,8 @@ function load(): FfiResult {
     });
     return { ffi: { libc, ...bindMemory(libc, (address, length) => koffi.view(address, length)) } };
   } catch (error) {
-    return { reason: `native calls are not possible: ${error instanceof Error ? error.message : String(error)}` };
+    // The first line says it; the rest is where Node has looked.
+    const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+    return { reason: `native calls are not possible: ${why}` };
   }
 }

@@ -35,7 +35,7 @@ export class Pace {
   /** Runs turns until one returns STOP, or throws. */
   run(turn: Turn, over: () => void): void {
     this.running = { turn, over };
-    this.round(this.rounds.first());
+    this.round(() => this.rounds.first());
   }
 
   /** There is something to deliver: a turn follows as soon as Node has heard what else has happened. */
@@ -45,15 +45,16 @@ export class Pace {
     this.timer = undefined;
     this.immediate = setImmediate(() => {
       this.immediate = undefined;
-      this.round(this.rounds.collect());
+      this.round(() => this.rounds.collect());
     });
   }
 
-  private round(batch: CompletionBatch): void {
+  /** @param batch makes it: whoever asks for a turn meanwhile is part of this one. */
+  private round(batch: () => CompletionBatch): void {
     if (!this.running) return;
     const { turn, over } = this.running;
     const now = this.clock();
-    const due = this.guarded(() => turn(now, batch));
+    const due = this.guarded(() => turn(now, batch()));
     if (due === STOP) {
       this.running = undefined;
       over();

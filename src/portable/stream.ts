@@ -148,8 +148,8 @@ export class Stream {
     clearTimeout(this.connectAgain);
     if (!socket || socket.destroyed) return;
     if (how !== CLOSE_ABORT || this.kind === KIND_UNIX || socket.connecting) socket.destroy();
-    // libuv resets no socket whose end is on its way; it is in a moment.
-    else if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy());
+    // libuv resets no socket whose end is on its way, which follows the last byte at once.
+    else if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) socket.once('finish', () => socket.resetAndDestroy());
     else socket.resetAndDestroy();
   }
 

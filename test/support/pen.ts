@@ -10,6 +10,8 @@ export const PEN = fileURLToPath(new URL('../../dist/bin/pen.js', import.meta.ur
 export type LoopName = 'uring' | 'epoll' | 'node';
 
 export interface PenOptions {
+  /** **Default** the program of this checkout. */
+  readonly script?: string;
   readonly loop?: LoopName;
   /** Options before the listen address. */
   readonly options?: readonly string[];
@@ -118,7 +120,7 @@ export class Pen {
 function commandLine(options: PenOptions): string[] {
   const loop = options.loop === undefined ? [] : ['-O', options.loop];
   const args = ['-f', ...loop, ...(options.options ?? []), options.listen ?? '127.0.0.1:0', ...options.servers];
-  const command = [...(options.prefix ?? []), process.execPath, PEN, ...args];
+  const command = [...(options.prefix ?? []), process.execPath, options.script ?? PEN, ...args];
   if (options.descriptors === undefined) return command;
   return ['sh', '-c', `ulimit -n ${options.descriptors} && exec "$@"`, 'sh', ...command];
 }

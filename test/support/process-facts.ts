@@ -15,6 +15,11 @@ export function descriptorsOf(pid: number): string[] {
   return targets;
 }
 
+/** Files of which the process has mapped some: its program and its libraries. */
+export function mappedFilesOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/maps`, 'latin1').match(/\/\S+$/gm) ?? [];
+}
+
 /** The limit of descriptors at which exactly `count` more can be opened: numbers below it that are not in use. */
 export function limitThatLeaves(pid: number, count: number): number {
   const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
