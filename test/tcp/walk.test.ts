@@ -159,10 +159,12 @@ onEachLoop(
   { options: ['-x', '400'], servers: [ip('127.0.0.1', 0), ip('127.0.0.1', 0)] },
   (rig) => {
     const seed = runSeed();
+    // The engine is the same: what is new on Node's own loop shows early.
+    const steps = rig.loop === 'node' ? STEPS / 4 : STEPS;
     test(
-      `T13: ${STEPS} steps of connecting, sending, pausing, half-closing and resetting agree with the model (SEED=${seed})`,
+      `T13: ${steps} steps of connecting, sending, pausing, half-closing and resetting agree with the model (SEED=${seed})`,
       async () => {
-        await new Walk(rig, seed).run(STEPS);
+        await new Walk(rig, seed).run(steps);
         expect(rig.pen.isAlive).toBe(true);
       },
       isLong ? 7_200_000 : 120_000,
