@@ -1,5 +1,5 @@
 /** Entries of access lists: from words to data and back. */
-import { ipaddr } from './ipaddr.ts';
+import ipaddr from 'ipaddr.js';
 import { ConfigError, type AclEntry } from './model.ts';
 import { parseWhole, shorten } from './numbers.ts';
 

@@ -5,6 +5,7 @@
  * Pure text work: names are left as names, for `control/resolver.ts` to look up. Literal addresses never see a
  * resolver.
  */
+import ipaddr from 'ipaddr.js';
 import {
   ENDPOINT_SIZE,
   ipText,
@@ -15,7 +16,6 @@ import {
   writeEndpoint,
   type Endpoint,
 } from '../base/endpoint.ts';
-import { ipaddr } from './ipaddr.ts';
 import { ConfigError } from './model.ts';
 import { parseWhole, shorten } from './numbers.ts';
 
