@@ -61,6 +61,16 @@ const REFUSALS: readonly Refusal[] = [
     says: [/5000 connections need 10\d\d\d descriptors/, /limit is 256/, /at most \d+ connections/],
   },
   { what: 'a line break in a name', with: { servers: ['no-such\nhost:80'] }, says: [/no-such\\u000ahost/] },
+  {
+    what: "several workers on Node's own loop",
+    with: { loop: 'node', options: ['-O', 'workers 2'] },
+    says: [/workers/, /exactly one/],
+  },
+  {
+    what: "more connections than Node's own loop has room for",
+    with: { loop: 'node', options: ['-x', '20000'] },
+    says: [/conn_max/, /room for 16384/],
+  },
   { what: 'O2: no descriptor to spare', with: { descriptors: 40 }, says: [/descriptors/, /limit is 40/] },
 ];
 

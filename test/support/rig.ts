@@ -13,7 +13,10 @@ import { Server } from './server.ts';
 import { needs, type Needs } from './skip.ts';
 import { ip, type SocketOptions } from './sockets.ts';
 
-export const LOOPS: readonly LoopName[] = ['uring', 'epoll', 'node'];
+/** Those of the kernel, which can have several workers and replace one that fails. */
+export const KERNEL_LOOPS = ['uring', 'epoll'] as const;
+
+export const LOOPS: readonly LoopName[] = [...KERNEL_LOOPS, 'node'];
 
 /** Long runs are for nights: PEN_LONG=1. */
 export const isLong = process.env['PEN_LONG'] !== undefined;

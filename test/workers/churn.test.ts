@@ -7,7 +7,7 @@ import { Prng } from '../../src/base/prng.ts';
 import { Peer } from '../support/peer.ts';
 import { descriptorsOf } from '../support/process-facts.ts';
 import { reactor } from '../support/reactor.ts';
-import { isLong, LOOPS } from '../support/rig.ts';
+import { isLong, KERNEL_LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
 import { needs } from '../support/skip.ts';
 import { Planted } from './planted.ts';
@@ -101,7 +101,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) server.close();
 });
 
-for (const loop of LOOPS) {
+for (const loop of KERNEL_LOOPS) {
   needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `churn (${loop})`, () => {
     test(
       `four workers, one of which throws every ${EVERY_MS / 1000} s, seed ${seed}`,

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { Peer } from '../support/peer.ts';
 import { reactor } from '../support/reactor.ts';
-import { LOOPS } from '../support/rig.ts';
+import { KERNEL_LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
 import { needs } from '../support/skip.ts';
 import { Planted } from './planted.ts';
@@ -35,7 +35,7 @@ function visitor(at: Planted): Peer {
   return client;
 }
 
-for (const loop of LOOPS) {
+for (const loop of KERNEL_LOOPS) {
   needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `a worker that fails (${loop})`, () => {
     test('costs its own connections only, at both ends, and is replaced', async () => {
       server = new Server();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Peer } from '../support/peer.ts';
 import { Pen } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
-import { LOOPS } from '../support/rig.ts';
+import { KERNEL_LOOPS } from '../support/rig.ts';
 import { Server } from '../support/server.ts';
 import { needs } from '../support/skip.ts';
 
@@ -29,7 +29,7 @@ async function loads(pen: Pen): Promise<number[]> {
   return counts;
 }
 
-for (const loop of LOOPS) {
+for (const loop of KERNEL_LOOPS) {
   needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `several workers (${loop})`, () => {
     test('all have about as many connections, together exactly conn_max, and who leaves makes room', async () => {
       const server = new Server();
