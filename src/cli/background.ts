@@ -7,6 +7,7 @@
  * @owner main thread.
  */
 import { spawn } from 'node:child_process';
+import { print } from './messages.ts';
 
 /** Set in the environment of the second process. */
 const MARK = 'PEN_BACKGROUND';
@@ -34,8 +35,8 @@ export async function startInBackground(script: string, args: readonly string[])
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.on('message', (message: Message) => {
-      if ('out' in message) process.stdout.write(message.out);
-      else if ('err' in message) process.stderr.write(message.err);
+      if ('out' in message) void print(message.out);
+      else if ('err' in message) void print(message.err, process.stderr);
       else {
         child.disconnect();
         child.unref();

@@ -50,6 +50,19 @@ function write(text: string): boolean {
   }
 }
 
+/**
+ * Prints what was asked for, on stdout unless told otherwise. Who reads it may have gone, as in `pen --help | head -1`,
+ * or may have no room; an error of a stream that nobody handles would end the process.
+ *
+ * @returns why it could not be printed; undefined also when the reader has gone, which is nobody's mistake.
+ */
+export async function print(text: string, stream: NodeJS.WriteStream = process.stdout): Promise<Error | undefined> {
+  if (text === '') return undefined;
+  stream.once('error', () => undefined);
+  const error = await new Promise<Error | null | undefined>((resolve) => stream.write(text, resolve));
+  return error && !('code' in error && error.code === 'EPIPE') ? error : undefined;
+}
+
 /** What to tell about an error: its message when we made it for people, everything when it is a surprise. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { idleFacts } from '../config/command.ts';
-import type { Configuration } from '../config/model.ts';
+import { ConfigError, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
 import { resolveAddress, servicePort } from '../control/resolver.ts';
 import type { Host } from '../loop/host.ts';
@@ -15,7 +15,7 @@ import { isInBackground, openMessenger, startInBackground, type Messenger } from
 import { configure } from './configure.ts';
 import { chooseHost } from './choose-host.ts';
 import { listenForControl, type ControlPort } from './control-port.ts';
-import { messageOf, say, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
+import { messageOf, print, say, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
 import { USAGE } from './options.ts';
 import { nameProcess } from './process-name.ts';
 import { serve } from './serve.ts';
@@ -55,9 +55,10 @@ async function main(
   messenger: Messenger | undefined,
 ): Promise<number> {
   const request = readCommandLine(args);
-  if (request.kind === 'help') return print(USAGE);
-  if (request.kind === 'version') return print(`pen ${readVersion()}\n`);
+  if (request.kind === 'help') return answer(USAGE);
+  if (request.kind === 'version') return answer(`pen ${readVersion()}\n`);
   const { line } = request;
+  checkFolder();
   if (!line.isForeground && !messenger) return startInBackground(root.script, args);
   return run(line, root, signals, messenger);
 }
@@ -78,7 +79,7 @@ async function run(
   });
   // Answers to the person who started us.
   if (messenger) messenger.out(replies);
-  else process.stdout.write(replies);
+  else await print(replies);
   const { host, notice } = chooseHost(configuration.settings.loop);
   sayWithoutWaiting(host);
   const control = await openControl(host, configuration, line.user);
@@ -109,9 +110,20 @@ async function openControl(
   return refusal === undefined ? listenForControl(host, configuration) : undefined;
 }
 
-function print(text: string): number {
-  process.stdout.write(text);
+/** What is wanted instead of a balancer. */
+async function answer(text: string): Promise<number> {
+  const error = await print(text);
+  if (error) throw new ConfigError('stdout', `cannot be written to (${error.message})`);
   return 0;
+}
+
+/** Threads cannot be started in a folder that was removed, and paths mean nothing there. */
+function checkFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    throw new ConfigError('working directory', 'it has been removed; change to another one, as by cd /');
+  }
 }
 
 function readVersion(): string {

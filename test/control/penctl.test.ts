@@ -1,9 +1,11 @@
 /** penctl against servers that answer, and others: what it prints and how it ends. */
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { freePort } from '../support/control.ts';
+import { needs } from '../support/skip.ts';
 
 const PENCTL = fileURLToPath(new URL('../../dist/bin/penctl.js', import.meta.url));
 const LONG_ANSWER = 3_000_000;
@@ -52,6 +54,31 @@ test('prints the whole answer, however long and in however many pieces', async (
     length: LONG_ANSWER + 9,
     end: 'recent 5\n',
     stderr: '',
+  });
+});
+
+test('whoever reads the answer may have seen enough', async () => {
+  const port = await serve('127.0.0.1', (socket) => socket.end('x'.repeat(LONG_ANSWER)));
+  const child = spawn(process.execPath, [PENCTL, `127.0.0.1:${port}`, 'servers'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout.once('data', () => child.stdout.destroy());
+  expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1);
+  expect(stderr).toBe('');
+});
+
+needs({ linux: true }, 'a full disk', () => {
+  test('is told of', async () => {
+    const port = await serve('127.0.0.1', (socket) => socket.end('answer'));
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [PENCTL, `127.0.0.1:${port}`, 'mode'], { stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1);
+    expect(stderr).toMatch(/^penctl: the answer cannot be printed \(ENOSPC: .*\)\n$/);
   });
 });
 
