@@ -1,8 +1,9 @@
 /** A start that cannot work ends at once, with status 1 and one line that says what is wrong and what would be right. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { ask, AS_WHO_WE_ARE } from '../support/control.ts';
 import { LOOPS } from '../support/rig.ts';
 import { Pen, type PenOptions } from '../support/pen.ts';
 import { Server } from '../support/server.ts';
@@ -108,6 +109,43 @@ for (const loop of LOOPS) {
         } finally {
           holder.close();
         }
+      });
+
+      test('a unix socket: one that nobody answers on makes room, one in use and another file are left alone', async () => {
+        const path = join(folder, `${loop}.sock`);
+        const first = await Pen.start({ loop, listen: path, servers: SERVERS });
+        const second = await refusal({ loop, listen: path });
+        expect([second.code, second.lines.length]).toEqual([1, 1]);
+        expect(second.lines[0]).toMatch(/\.sock: somebody answers on this socket; stop that process/);
+        first.child.kill('SIGKILL');
+        await first.ended;
+        expect(existsSync(path), 'it was left behind').toBe(true);
+        const third = await Pen.start({ loop, listen: path, servers: SERVERS });
+        expect((await third.stop()).code).toBe(0);
+        expect(existsSync(path)).toBe(false);
+        writeFileSync(path, 'precious');
+        const fourth = await refusal({ loop, listen: path });
+        expect([fourth.code, fourth.lines.length]).toEqual([1, 1]);
+        expect(fourth.lines[0]).toMatch(/the path exists and is no socket; it was left alone/);
+        expect(readFileSync(path, 'utf8')).toBe('precious');
+      });
+
+      test('a control socket belongs to its owner alone, and one that cannot be had ends the start', async () => {
+        const path = join(folder, `${loop}.control`);
+        const options = ['-C', path, ...AS_WHO_WE_ARE];
+        const pen = await Pen.start({ loop, options, servers: SERVERS });
+        expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
+        expect(await ask(path, 'mode\n')).toMatch(/^no hash/);
+        const second = await refusal({ loop, options });
+        expect([second.code, second.lines.length]).toEqual([1, 1]);
+        expect(second.lines[0]).toMatch(/^pen: -C: cannot listen on .*: somebody answers on this socket/);
+        expect((await pen.stop()).code).toBe(0);
+        expect(existsSync(path)).toBe(false);
+        // The listener fails after the control socket stands: neither may stay.
+        const holder = new Server();
+        expect((await refusal({ loop, options, listen: holder.address })).code).toBe(1);
+        holder.close();
+        expect(existsSync(path)).toBe(false);
       });
 
       test('a second Pen on the same port: the second one ends, the first goes on', async () => {

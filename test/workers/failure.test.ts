@@ -119,3 +119,27 @@ for (const loop of KERNEL_LOOPS) {
     });
   });
 }
+
+needs({ linux: true }, "a worker that fails (Node's own loop)", () => {
+  test('ends Pen, because its listeners end with it; all clients are told', async () => {
+    server = new Server();
+    server.onPeer = answer;
+    const at = (planted = await Planted.start({
+      settings: { workers: 1, loop: 'node', connMax: CLIENTS, sourceMax: 0 },
+      servers: [server.port],
+    }));
+    const clients = Array.from({ length: CLIENTS + 20 }, () => visitor(at));
+    const served = (): Peer[] => clients.filter((client) => client.received === 100);
+    await reactor().until(
+      () => served().length === CLIENTS,
+      () => `${served().length} are served`,
+    );
+    await at.fail(0);
+    await reactor().until(
+      () => clients.every((client) => client.ending === 'ECONNRESET'),
+      () => clients.map((client) => client.describe()).join('\n'),
+    );
+    expect(await at.stop()).toBe(3);
+    expect(at.said).toMatch(/^worker 0 failed and could not clear up: .*planted in/);
+  });
+});

@@ -10,6 +10,7 @@ import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt } from '../../dist/conf
 import { Balancer } from '../../dist/control/balancer.js';
 import { FIRST_SERVER_ROW } from '../../dist/control/publisher.js';
 import { openHost } from '../../dist/linux/open-host.js';
+import { NodeHost } from '../../dist/portable/host.js';
 import { isRowLive, rowsUsed } from '../../dist/table/addresses.js';
 import { sumLanes } from '../../dist/table/columns.js';
 import * as shared from '../../dist/table/shared.js';
@@ -32,7 +33,8 @@ const configuration = {
   servers: servers.map((port) => serverAt(at(port), { max: serverMax })),
   settings: { ...DEFAULT_SETTINGS, roundrobin: true, ...settings },
 };
-const balancer = await Balancer.start(openHost(), configuration, new URL('./planted-worker.mjs', import.meta.url), say);
+const host = settings.loop === 'node' ? new NodeHost() : openHost();
+const balancer = await Balancer.start(host, configuration, new URL('./planted-worker.mjs', import.meta.url), say);
 const { tables } = balancer;
 const rows = servers.map((_, index) => FIRST_SERVER_ROW + index);
 
