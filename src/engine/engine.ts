@@ -63,7 +63,7 @@ export function createEngine(options: EngineOptions): Engine {
     e.wheel.advance(e.nowMs, fire);
     takeBulkTurn(e);
     if (e.parking.count > 0 || e.isWanting) serveParked(e);
-    if (e.acceptDirty) armAccepts(e);
+    if (e.acceptDirty || isLeftToOthers(e)) armAccepts(e);
     report(e);
     e.batch = undefined;
     if (e.stop !== 0 && e.connections === 0 && e.acceptor.inFlight === 0) return STOP;
@@ -72,6 +72,11 @@ export function createEngine(options: EngineOptions): Engine {
     return nextMs === Infinity ? NEVER : ((nextMs * 1000) as Us);
   };
   return { turn, abandon: () => abandon(e), state: e };
+}
+
+/** Others accept: whether they still do is looked at now and then, so that a wake-up that was lost heals. */
+function isLeftToOthers(e: EngineState): boolean {
+  return e.workerCount > 1 && e.acceptor.inFlight === 0;
 }
 
 function abandon(e: EngineState): boolean {

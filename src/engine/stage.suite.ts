@@ -146,6 +146,8 @@ export interface Options {
   /** Places of one source, and places for parked connections. */
   readonly sourceMax?: number;
   readonly parkedMax?: number;
+  /** Workers there are; the engine is the first. */
+  readonly workerCount?: number;
   /** Changes whatever else is to be configured. */
   readonly configure?: (draft: ConfigBank) => void;
 }
@@ -166,6 +168,8 @@ export class Stage {
   readonly loop = new NotingLoop();
   readonly tables: Tables;
   readonly engine: Engine;
+  /** Workers that were woken. */
+  readonly woken: number[] = [];
   nowMs = 1_000_000;
   deadlineUs = 0;
   private peerRow = 0;
@@ -175,7 +179,9 @@ export class Stage {
     this.tables = openTables(createTables());
     this.publish(options);
     registerWorker(this.tables, 0);
-    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS };
+    const { workerCount = 1 } = options;
+    const wakeWorker = (worker: number): void => void this.woken.push(worker);
+    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker };
     this.engine = createEngine({ loop: this.loop, tables: this.tables, ...slots, nowMs: this.nowMs });
     this.turn();
   }

@@ -1,13 +1,13 @@
 /** Whether the tables agree with themselves between two turns, and with the actors at the end of a run. */
 import { isRowLive, rowsUsed } from '../table/addresses.ts';
-import { lane } from '../table/columns.ts';
+import { sumLanes } from '../table/columns.ts';
 import { CONNECTION_FREE, CONNECTION_PARKED } from '../table/schema.ts';
 import { connectionsParked, connectionsUsed } from '../table/shared.ts';
 import { servedOf, waitingOf } from '../table/sources.ts';
 import type { Tables } from '../table/tables.ts';
 import { trafficDown, trafficUp } from '../table/traffic.ts';
-import { WORKER } from './configuration.ts';
 import type { Dialogue } from './dialogue.ts';
+import { faultIndex, type Faults } from './faults.ts';
 import type { SeedSettings } from './settings.ts';
 import type { SimServer } from './server.ts';
 import { violate } from './violation.ts';
@@ -20,7 +20,7 @@ export function auditRows(tables: Tables, settings: SeedSettings): number {
   let taken = 0;
   let used = 0;
   let parked = 0;
-  for (let slot = 0; slot < settings.slotCount; slot++) {
+  for (let slot = 0; slot < settings.slotCount * settings.workers; slot++) {
     if (state[slot] === CONNECTION_FREE) continue;
     taken++;
     if (source[slot] === 0) continue;
@@ -30,8 +30,8 @@ export function auditRows(tables: Tables, settings: SeedSettings): number {
     const counts = isParked ? waiting : served;
     counts.set(source[slot], (counts.get(source[slot]) ?? 0) + 1);
   }
-  same('used', used, connectionsUsed(tables), lane(tables.gauges.used, WORKER));
-  same('parked', parked, connectionsParked(tables), lane(tables.gauges.parked, WORKER));
+  same('used', used, connectionsUsed(tables), sumLanes(tables.gauges.used));
+  same('parked', parked, connectionsParked(tables), sumLanes(tables.gauges.parked));
   if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
   if (parked > settings.policy.parkedMax) violate('limit', `${parked} are parked, ${settings.policy.parkedMax} may be`);
   for (const [row, count] of served) same(`served of source ${row}`, count, servedOf(tables, row));
@@ -40,7 +40,7 @@ export function auditRows(tables: Tables, settings: SeedSettings): number {
 }
 
 /** Sources that have connections. */
-export function sourcesLive(tables: Tables): number {
+function sourcesLive(tables: Tables): number {
   let live = 0;
   for (let row = 1; row <= rowsUsed(tables.sources); row++) if (isRowLive(tables.sources, row)) live++;
   return live;
@@ -84,4 +84,39 @@ export function auditWaiting(
     if (dialogue.looks > LOOKS_MAX)
       violate('parked', `dialogue ${dialogue.id} is not served though its source has a place for it`);
   }
+}
+
+/** What must have come back when everything has ended. */
+export function expectZero(counts: readonly (readonly [what: string, count: number])[]): void {
+  for (const [what, count] of counts) if (count !== 0) violate('leak', `${count} ${what} at the end`);
+}
+
+/** At the end of a run: the tables hold nothing any more. */
+export function auditEnd(tables: Tables, servers: readonly SimServer[]): void {
+  const { settings, gauges } = tables;
+  expectZero([
+    ['connections used', settings.used[0]],
+    ['places', settings.places[0]],
+    ['connections parked', settings.parked[0]],
+    ['sources', sourcesLive(tables)],
+    ['connections of the workers', sumLanes(gauges.used)],
+    ['big buffers', sumLanes(gauges.bigBuffers)],
+  ]);
+  for (const { index, row } of servers) expectZero([[`in flight at server ${index}`, tables.servers.inFlight[row]]]);
+}
+
+const F_TABLE_FULL = faultIndex('world.table-full');
+const F_PARKED = faultIndex('world.source-parked');
+const F_REFUSED = faultIndex('world.source-refused');
+const F_DENIED = faultIndex('client.denied');
+
+/** What only the engine's counters tell of a run. */
+export function noteCounters({ counters }: Tables, faults: Faults): void {
+  const note = (fault: number, times: number): void => {
+    for (let i = 0; i < times; i++) faults.note(fault);
+  };
+  note(F_PARKED, sumLanes(counters.parked));
+  note(F_REFUSED, sumLanes(counters.refused));
+  note(F_DENIED, sumLanes(counters.denied));
+  note(F_TABLE_FULL, sumLanes(counters.pausedFull) + sumLanes(counters.pausedPending));
 }

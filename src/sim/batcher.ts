@@ -88,6 +88,13 @@ export class Batcher {
     return ended;
   }
 
+  /** Forgets everything that was not delivered, and says what it was. */
+  dropAll(tell: (op: number, flags: number, result: number) => void): void {
+    const dropped = this.ready.slice(0, this.waiting);
+    this.waiting = 0;
+    for (const { op, flags, result } of dropped) tell(op, flags, result);
+  }
+
   private deliver(operation: Operation): void {
     operation.state = IDLE;
     const descriptor = operation.descriptor;

@@ -84,8 +84,8 @@ export class Books {
     this.waiting++;
   }
 
-  /** The first connect for a client is begun. `isAmple`: nobody had to wait for a descriptor, with a place taken under the limits of before. */
-  begin(dialogue: Dialogue, sourceMax: number, isAmple: boolean): void {
+  /** The first connect for a client is begun. `isAmple`: nobody had to wait for a descriptor, with a place taken under the limits of before. `isOrderly`: by one worker. */
+  begin(dialogue: Dialogue, sourceMax: number, isAmple: boolean, isOrderly: boolean): void {
     const book = this.of(dialogue);
     book.begun++;
     book.visits++;
@@ -93,7 +93,7 @@ export class Books {
     if (isAmple && sourceMax > 0 && book.begun > sourceMax && !this.isTrusted(dialogue))
       violate('source', `dialogue ${dialogue.id} is number ${book.begun} of its source, ${sourceMax} allowed`);
     const last = book.begunLast.get(dialogue.listener) ?? 0;
-    if (isAmple && dialogue.order < last)
+    if (isAmple && isOrderly && dialogue.order < last)
       violate('source-order', `dialogue ${dialogue.id} is served after one of its source that came later`);
     book.begunLast.set(dialogue.listener, Math.max(last, dialogue.order));
   }

@@ -11,7 +11,7 @@ import { violate } from './violation.ts';
 
 /** @param chosen where the first connect for the dialogue goes; not yet counted there. */
 export function judgeChoice(dialogue: Dialogue, chosen: SimServer, host: ObserverHost): void {
-  if (host.shortageUs >= dialogue.connectUs) return;
+  if (host.shortageUs >= dialogue.connectUs || host.crew?.isBroken) return;
   const { books } = host;
   if (books.isDenied(dialogue)) return;
   const row = books.remembered(dialogue, host.clock.nowUs / 1000);

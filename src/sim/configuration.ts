@@ -62,6 +62,7 @@ export function configure(settings: SeedSettings, listenerFds: readonly number[]
   draft.settings.tcpNoDelay[0] = 1;
   draft.settings.descriptorMax[0] = settings.descriptorMax;
   commitPublish(tables);
+  if (settings.workers > 1) return tables;
   tables.workers.slotFirst[WORKER] = 0;
   tables.workers.slotEnd[WORKER] = settings.slotCount;
   registerWorker(tables, WORKER);

@@ -45,6 +45,8 @@ const DECIDED_US = 20_000;
 
 export class Dialogue {
   id = 0;
+  /** It was ended because its worker failed. */
+  isLost = false;
   rounds = 1;
   /** Bytes of each stream, head included, at the end of each round. */
   readonly upAt = new Float64Array(ROUNDS_MAX);

@@ -1,17 +1,19 @@
 /** The engine as the simulator drives it. */
 import { createEngine } from '../engine/engine.ts';
 import { WORKER } from './configuration.ts';
-import type { DrivenFactory } from './world.ts';
+import { reclaim } from '../control/reclaim.ts';
+import type { DrivenFactory } from './post.ts';
 import { violate } from './violation.ts';
 
-/** The part of the engine's module that a run needs: also satisfied by a mutated copy of it. */
+/** The parts of the engine's module, and of main's, that a run needs: also satisfied by mutated copies of them. */
 export interface EngineModule {
   readonly createEngine: typeof createEngine;
+  readonly reclaim?: typeof reclaim;
 }
 
 /** Makes runs drive the engine of `module`. */
 export function engineFactory(module: EngineModule): DrivenFactory {
-  return (loop, tables, settings, nowMs) => {
+  return (loop, tables, settings, nowMs, post) => {
     const engine = module.createEngine({
       loop,
       tables,
@@ -19,6 +21,7 @@ export function engineFactory(module: EngineModule): DrivenFactory {
       slotFirst: 0,
       slotCount: settings.slotCount,
       nowMs,
+      ...post,
     });
     const checkEnd = (): void => {
       const { state } = engine;
@@ -29,7 +32,7 @@ export function engineFactory(module: EngineModule): DrivenFactory {
       // Two timers are not a connection's: the end of an accept pause, and the trim of idle buffers.
       if (state.wheel.count > 2) violate('leak', `${state.wheel.count} timers at the end`);
     };
-    return { turn: engine.turn, checkEnd };
+    return { turn: engine.turn, checkEnd, abandon: engine.abandon, reclaim: module.reclaim ?? reclaim };
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the actors counted, to be compared with what the engine's tables say. */
-import { lane } from '../table/columns.ts';
+import { sumLanes } from '../table/columns.ts';
 import type { Tables } from '../table/tables.ts';
 import { violate } from './violation.ts';
 
@@ -28,34 +28,34 @@ export class SideLedger {
   }
 
   /** @param isAmple never a lack of descriptors, which makes clients wait and then begin anew. */
-  private compareConnects(tables: Tables, worker: number, isAmple: boolean): void {
+  private compareConnects(tables: Tables, isAmple: boolean): void {
     const { connected, failedOver, unserved, denied, refused } = tables.counters;
-    within('connected', lane(connected, worker), this.served, this.reported);
-    within('failedOver', lane(failedOver, worker), isAmple ? this.retried : 0, this.retried);
-    const turnedAway = lane(unserved, worker) + lane(denied, worker) + lane(refused, worker);
+    within('connected', sumLanes(connected), this.served, this.reported);
+    within('failedOver', sumLanes(failedOver), isAmple ? this.retried : 0, this.retried);
+    const turnedAway = sumLanes(unserved) + sumLanes(denied) + sumLanes(refused);
     within('unserved, denied and refused', turnedAway, this.unservedLow, this.unservedHigh);
-    within('denied', lane(denied, worker), 0, this.deniedHigh);
-    within('refused', lane(refused, worker), 0, this.refusedHigh);
+    within('denied', sumLanes(denied), 0, this.deniedHigh);
+    within('refused', sumLanes(refused), 0, this.refusedHigh);
   }
 
   /** At the end of a run. Bytes thrown away by resets make the difference between the two ends of a direction. */
-  compare(tables: Tables, worker: number, isAmple: boolean): void {
-    this.compareConnects(tables, worker, isAmple);
+  compare(tables: Tables, isAmple: boolean): void {
+    this.compareConnects(tables, isAmple);
     const { counters } = tables;
-    const accepted = lane(counters.accepted, worker);
+    const accepted = sumLanes(counters.accepted);
     if (accepted !== this.accepted)
       violate('counters', `${this.accepted} clients were accepted, the counter says ${accepted}`);
     const ended =
-      lane(counters.closedOrderly, worker) +
-      lane(counters.closedAbort, worker) +
-      lane(counters.closedIdle, worker) +
-      lane(counters.closedStop, worker) +
-      lane(counters.denied, worker) +
-      lane(counters.refused, worker) +
-      lane(counters.unserved, worker);
+      sumLanes(counters.closedOrderly) +
+      sumLanes(counters.closedAbort) +
+      sumLanes(counters.closedIdle) +
+      sumLanes(counters.closedStop) +
+      sumLanes(counters.denied) +
+      sumLanes(counters.refused) +
+      sumLanes(counters.unserved);
     if (ended !== accepted) violate('counters', `${accepted} connections were accepted, but ${ended} endings counted`);
-    within('bytesUp', lane(counters.bytesUp, worker), this.serverReceived, this.clientSent);
-    within('bytesDown', lane(counters.bytesDown, worker), this.clientReceived, this.serverSent);
+    within('bytesUp', sumLanes(counters.bytesUp), this.serverReceived, this.clientSent);
+    within('bytesDown', sumLanes(counters.bytesDown), this.clientReceived, this.serverSent);
   }
 }
 

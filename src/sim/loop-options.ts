@@ -1,4 +1,5 @@
 /** What a simulated loop is made of, and who is told what it does. */
+import type { Descriptors } from './descriptors.ts';
 import type { Sock } from './sock.ts';
 
 /** Told of what the process under test does to its sockets: for oracles that count for themselves. */
@@ -18,4 +19,8 @@ export interface SimLoopOptions {
   readonly pipeCount: number;
   /** Descriptors the process may have open. */
   readonly descriptorLimit: number;
+  /** The process's descriptors, when it has several loops. */
+  readonly descriptors?: Descriptors;
+  /** First side of the loop among all sides of the process. **Default** 0. */
+  readonly sideFirst?: number;
 }

@@ -62,17 +62,18 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
   /** Operations submitted and not delivered. */
   inFlight = 0;
   turns = 0;
-  private readonly clock: SimClock;
+  protected readonly clock: SimClock;
   private readonly net: SimNet;
-  private readonly prng: Prng;
-  private readonly faults: Faults;
+  protected readonly prng: Prng;
+  protected readonly faults: Faults;
   private readonly sink: number;
   private readonly slots: number;
-  private readonly operations: (Operation | undefined)[] = [];
-  private readonly batcher: Batcher;
+  private readonly sideFirst: number;
+  protected readonly operations: (Operation | undefined)[] = [];
+  protected readonly batcher: Batcher;
   private peerRow = 0;
-  private isInTurn = false;
-  private isWoken = false;
+  protected isInTurn = false;
+  protected isWoken = false;
 
   constructor(clock: SimClock, net: SimNet, prng: Prng, faults: Faults, options: SimLoopOptions) {
     this.clock = clock;
@@ -86,7 +87,8 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     this.smallSize = options.smallSize;
     this.bigOffset = this.memory.bigOffset as ArenaOffset;
     this.bigLength = options.bigLength;
-    this.descriptors = new Descriptors(options.descriptorLimit, faults);
+    this.descriptors = options.descriptors ?? new Descriptors(options.descriptorLimit, faults);
+    this.sideFirst = options.sideFirst ?? 0;
     this.slots = Math.max(options.sidesMax, options.listenersMax);
     this.batcher = new Batcher(prng, faults);
   }
@@ -120,7 +122,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     const sock = this.streamOf(operation);
     if (sock.state !== SOCK_NEW) violate('contract.connect', `descriptor ${fd} connects twice`);
     operation.length = addressKey(endpoints, offset);
-    this.observer?.connecting(side, sock, operation.length);
+    this.observer?.connecting(side + this.sideFirst, sock, operation.length);
     const result = this.net.connect(sock, operation.length);
     // An answer that is there at once is still delivered later; a full unix backlog is tried again.
     if (result === -EINPROGRESS) return;
@@ -314,7 +316,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     return this.faults.fires(F_LATE) ? this.prng.skewed(50_000) : this.prng.below(10);
   }
 
-  private schedule(operation: Operation): void {
+  protected schedule(operation: Operation): void {
     if (operation.isScheduled || operation.state !== ACTIVE) return;
     operation.isScheduled = true;
     this.clock.after(this.jitter(), this.sink, EV_ATTEMPT, operation.index, operation.generation);
@@ -485,7 +487,7 @@ export class SimLoop implements contract.Loop, EventSink, SockOwner, ListenerOwn
     return sock ?? violate('contract.stream', `descriptor ${operation.descriptor?.fd} is not a stream`);
   }
 
-  private descriptorOf(fd: number, what: string): Descriptor {
+  protected descriptorOf(fd: number, what: string): Descriptor {
     return (
       this.descriptors.find(fd) ?? violate('contract.descriptor', `${what} on descriptor ${fd}, which is not open`)
     );

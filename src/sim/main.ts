@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- [seed] [--seeds=N] [--connections=N] [--verbose] [--json]`
+ * `npm run sim -- [seed] [--seeds=N] [--connections=N] [--workers=N] [--fail] [--verbose] [--json]`
  *
  * Runs seeds one after the other, from the one given or from one of the clock's choosing, and stops at the first
  * violation with the command that replays it. Exit code 1 then.
@@ -12,6 +12,8 @@ interface Arguments {
   seed: number;
   seeds: number;
   connections: number;
+  workers: number;
+  canFail: boolean;
   isVerbose: boolean;
   isJson: boolean;
 }
@@ -21,18 +23,21 @@ function parse(words: readonly string[]): Arguments {
     seed: Math.floor(Date.now() / 1000),
     seeds: 1,
     connections: 5000,
+    workers: 1,
+    canFail: false,
     isVerbose: false,
     isJson: false,
   };
   for (const word of words) {
-    const match = /^--(seeds|connections)=(\d+)$/.exec(word);
-    if (match !== null) parsed[match[1] as 'seeds' | 'connections'] = Number(match[2]);
+    const match = /^--(seeds|connections|workers)=(\d+)$/.exec(word);
+    if (match !== null) parsed[match[1] as 'seeds' | 'connections' | 'workers'] = Number(match[2]);
     else if (/^\d+$/.test(word)) parsed.seed = Number(word);
+    else if (word === '--fail') parsed.canFail = true;
     else if (word === '--verbose') parsed.isVerbose = true;
     else if (word === '--json') parsed.isJson = true;
     else {
       process.stderr.write(
-        `sim: cannot understand ${word}\nusage: sim [seed] [--seeds=N] [--connections=N] [--verbose] [--json]\n`,
+        `sim: cannot understand ${word}\nusage: sim [seed] [--seeds=N] [--connections=N] [--workers=N] [--fail] [--verbose] [--json]\n`,
       );
       process.exit(2);
     }
@@ -53,7 +58,8 @@ function main(): void {
   leaveWhenUnread(process.stderr);
   const args = parse(process.argv.slice(2));
   const report = newReport();
-  const options = { connections: args.connections, isTraced: args.isVerbose };
+  const { connections, workers, canFail } = args;
+  const options = { connections, workers, canFail, isTraced: args.isVerbose };
   const begunMs = performance.now();
   for (let seed = args.seed; seed < args.seed + args.seeds; seed++) {
     if (args.isVerbose) process.stdout.write(`seed ${seed}\n`);
@@ -76,7 +82,8 @@ function printFailure({ seed, error, trace }: SeedFailure, args: Arguments): voi
   for (const line of trace) stderr.write(`${line}\n`);
   stderr.write(`\nseed ${seed}: ${error.name}: ${error.message}\n`);
   if (error.name !== 'Violation') stderr.write(`${error.stack ?? ''}\n`);
-  stderr.write(`\nreplay with: npm run sim -- ${seed} --connections=${args.connections} --verbose\n`);
+  const crew = args.workers === 1 ? '' : ` --workers=${args.workers}${args.canFail ? ' --fail' : ''}`;
+  stderr.write(`\nreplay with: npm run sim -- ${seed} --connections=${args.connections}${crew} --verbose\n`);
 }
 
 function printReport(report: Report, args: Arguments, elapsedMs: number): void {
@@ -84,7 +91,7 @@ function printReport(report: Report, args: Arguments, elapsedMs: number): void {
   const last = args.seeds === 1 ? '' : ` to ${args.seed + args.seeds - 1}`;
   stdout.write(`seed ${args.seed}${last}: no violation\n`);
   stdout.write(
-    `${report.connections} connections, ${report.turns} turns, ${(report.bytes / 1e9).toFixed(2)} GB, median ${medianSize(report)} bytes a connection\n`,
+    `${report.connections} connections, ${report.turns} turns, ${report.failures} failures of workers, ${(report.bytes / 1e9).toFixed(2)} GB, median ${medianSize(report)} bytes a connection\n`,
   );
   stdout.write(
     `${(elapsedMs / 1000).toFixed(1)} s, ${((elapsedMs * 1000) / Math.max(1, report.connections)).toFixed(0)} us a connection\n\n`,
@@ -95,10 +102,10 @@ function printReport(report: Report, args: Arguments, elapsedMs: number): void {
 
 /** For the test that adds several processes up. */
 function printJson(report: Report): void {
-  const { seeds, connections, bytes, turns, fired } = report;
+  const { seeds, connections, bytes, turns, failures, fired } = report;
   const sizes = report.sizes.slice(0, report.sizeCount).sort();
   process.stdout.write(
-    `${JSON.stringify({ seeds, connections, bytes, turns, median: sizes[sizes.length >> 1], fired: [...fired] })}\n`,
+    `${JSON.stringify({ seeds, connections, bytes, turns, failures, median: sizes[sizes.length >> 1], fired: [...fired] })}\n`,
   );
 }
 

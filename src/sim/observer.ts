@@ -7,6 +7,7 @@ import type { Tables } from '../table/tables.ts';
 import type { Actor } from './actor.ts';
 import type { SimClock } from './clock.ts';
 import type { Books } from './books.ts';
+import type { Crew } from './crew.ts';
 import { judgeChoice } from './choice.ts';
 import { SERVER_ROW_FIRST } from './configuration.ts';
 import type { Dialogue } from './dialogue.ts';
@@ -35,6 +36,10 @@ export interface ObserverHost extends Scene {
   readonly ledger: SideLedger;
   readonly trace: Trace;
   readonly books: Books;
+  readonly isOrderly: boolean;
+  readonly crew: Crew | undefined;
+  /** What is closed now, is closed because a worker has failed. */
+  readonly isFailing: boolean;
   dialogueOf(sock: Sock): Dialogue | undefined;
   actorOf(sock: Sock): Actor | null;
 }
@@ -111,6 +116,7 @@ export class Observer implements LoopObserver {
       server.inFlight--;
     }
     if (dialogue === undefined) return;
+    if (host.isFailing) dialogue.isLost = true;
     const nowUs = host.clock.nowUs;
     // The second side that closes has been idle as long as the first.
     const idleUs = dialogue.idleBefore(nowUs);
@@ -148,12 +154,13 @@ export class Observer implements LoopObserver {
   /** The first connect for a client. */
   private begin(dialogue: Dialogue, down: Sock, server: SimServer): void {
     const { books, tuning, shortageUs } = this.host;
-    if (!dialogue.mayPark) this.checkTurn(down);
+    const { isOrderly } = this.host;
+    if (!dialogue.mayPark && isOrderly) this.checkTurn(down);
     judgeChoice(dialogue, server, this.host);
     const { server: row } = books.of(dialogue);
     if (row === server.row) this.host.faults.note(F_RETURNS);
     dialogue.knownRow = row;
-    books.begin(dialogue, tuning.sourceMax, shortageUs < 0);
+    books.begin(dialogue, tuning.sourceMax, shortageUs < 0, isOrderly);
   }
 
   /** From now on the client is known to the server, unless that is one that nobody is to come back to. */
@@ -204,6 +211,7 @@ export class Observer implements LoopObserver {
     dialogue.mayBeRefused = books.mayBeRefused(dialogue, tuning.sourceMax, tuning.parkedMax);
     if (how !== CLOSE_ABORT || dialogue.reported > 0 || dialogue.up !== null) return;
     ledger.unservedHigh++;
+    if (dialogue.isLost) return;
     const mayBeIdle = dialogue.idleLowMs > 0 && dialogue.tries === 0 && dialogue.mayPark;
     if (!isStopping && !mayBeIdle && dialogue.client?.isAborted === false) ledger.unservedLow++;
     if (dialogue.tries === 0 && books.isDenied(dialogue)) ledger.deniedHigh++;

@@ -61,6 +61,7 @@ export function judgeEof(actor: Actor, scene: Scene): void {
 export function judgeReset(actor: Actor, scene: Scene): void {
   if (scene.isStopping) return;
   const dialogue = actor.dialogue as Dialogue;
+  if (dialogue.isLost) return;
   const other = otherEnd(actor);
   if (!actor.facts.isClosed) violate('reset', `${actor.describe()} is reset though its socket was not closed`);
   if (isFastclosedBy(actor, scene.settings) || isExpired(actor, other, scene.settings)) return;

@@ -2,12 +2,17 @@
 import { Prng } from '../base/prng.ts';
 import { FAULT_NAMES, Faults } from './faults.ts';
 import { drawSettings } from './settings.ts';
-import { World, type DrivenFactory, type RunTotals } from './world.ts';
+import type { DrivenFactory } from './post.ts';
+import { World, type RunTotals } from './world.ts';
 
 export interface SeedOptions {
   readonly connections: number;
   /** Keeps the last events, for a person who replays a violation. */
   readonly isTraced: boolean;
+  /** **Default** 1. Several share one listener: an idle one could keep the last place from another (docs/decisions.md). */
+  readonly workers?: number;
+  /** Turns throw now and then; for several workers. */
+  readonly canFail?: boolean;
 }
 
 export interface SeedFailure {
@@ -27,6 +32,7 @@ export function newReport(): Report {
     connections: 0,
     bytes: 0,
     turns: 0,
+    failures: 0,
     sizes: new Float64Array(0),
     sizeCount: 0,
     fired: new Float64Array(FAULT_NAMES.length),
@@ -44,6 +50,8 @@ export function runSeed(
   const faults = new Faults(prng);
   faults.drawWeights();
   const settings = drawSettings(prng, options.connections);
+  const { workers = 1, canFail = false } = options;
+  if (workers > 1) Object.assign(settings, { workers, canFail, listeners: 1 });
   const world = new World(settings, faults, prng, make);
   world.trace.isOn = options.isTraced;
   let failure: SeedFailure | undefined;

@@ -8,7 +8,10 @@ export interface SeedSettings {
   connections: number;
   /** Clients at once. */
   clientsMax: number;
-  /** Slots of the worker, and conn_max. */
+  /** Workers; whether turns of theirs throw. */
+  workers: number;
+  canFail: boolean;
+  /** Slots of each worker, and conn_max. */
   slotCount: number;
   connMax: number;
   pendingMax: number;
@@ -84,6 +87,8 @@ export function drawSettings(prng: Prng, connections: number): SeedSettings {
   const policy = drawPolicy(prng, servers + EXTRA_SERVERS, hasLimits);
   return {
     connections,
+    workers: 1,
+    canFail: false,
     clientsMax,
     slotCount: slotCount + policy.parkedMax,
     connMax,

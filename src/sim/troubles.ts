@@ -50,6 +50,8 @@ export interface TroubleHost {
   readonly tuning: Tuning;
   readonly trace: Trace;
   shortageUs: number;
+  /** Makes the workers look at their tables. */
+  wake(): void;
 }
 
 export class Troubles implements EventSink {
@@ -140,7 +142,7 @@ export class Troubles implements EventSink {
       clock.after(prng.skewed(2_000_000), this.sink, EV_DESCRIPTORS_BACK, 0, 0);
     }
     server.touch();
-    host.loop.wake();
+    host.wake();
   }
 
   private configure(server: SimServer, isConfigured: boolean): boolean {

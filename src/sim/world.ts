@@ -2,29 +2,26 @@
  * One seed: an engine in a simulated world of clients, servers, faults and clocks, run to its end.
  */
 import type { Prng } from '../base/prng.ts';
-import type { Turn } from '../loop/loop.ts';
-import { lane } from '../table/columns.ts';
+import type { Fd } from '../base/brand.ts';
+import { CLOSE_ABORT } from '../loop/loop.ts';
+import { sumLanes } from '../table/columns.ts';
 import { blacklistedUntil, requestStop, STOP_ABORT, STOP_ORDERLY } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import { Actor, type ActorHost } from './actor.ts';
 import { SimClock, type EventSink } from './clock.ts';
-import { auditRows, auditTraffic, auditWaiting, sourcesLive } from './audit.ts';
+import { auditEnd, auditRows, auditTraffic, auditWaiting, expectZero, noteCounters } from './audit.ts';
 import { Books } from './books.ts';
-import {
-  abuseIndex,
-  configure,
-  isUnixServer,
-  SERVER_ROW_FIRST,
-  serverCount,
-  serverKey,
-  WORKER,
-} from './configuration.ts';
+import { Crew } from './crew.ts';
+import { CrewLoop } from './crew-loop.ts';
+import { abuseIndex, configure, isUnixServer, SERVER_ROW_FIRST, serverCount, serverKey } from './configuration.ts';
 import { Dialogue, drawConduct, drawDialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import { SimLoop } from './loop.ts';
 import { SimNet } from './net.ts';
 import { Observer, type ObserverHost } from './observer.ts';
 import { judgeDeadlines, judgeEof, judgeReset } from './oracle.ts';
+import { Patience } from './patience.ts';
+import type { Driven, DrivenFactory } from './post.ts';
 import { writePeerAddress } from './policy.ts';
 import { EV_SERVER, SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
@@ -55,25 +52,14 @@ const TURNS_PER_CONNECTION = 4000;
 
 const F_STOP_ORDERLY = faultIndex('world.stop-orderly');
 const F_STOP_ABORT = faultIndex('world.stop-abort');
-const F_TABLE_FULL = faultIndex('world.table-full');
-const F_PARKED = faultIndex('world.source-parked');
-const F_REFUSED = faultIndex('world.source-refused');
-const F_DENIED = faultIndex('client.denied');
 const F_CLOCK_JUMP = faultIndex('world.clock-jump');
-
-/** What a run must be able to do with whatever it drives; the engine, or a relay of a test. */
-export interface Driven {
-  readonly turn: Turn;
-  /** Asserts of the driven thing's own, when everything has ended. */
-  readonly checkEnd: () => void;
-}
-
-export type DrivenFactory = (loop: SimLoop, tables: Tables, settings: SeedSettings, nowMs: number) => Driven;
 
 export interface RunTotals {
   connections: number;
   bytes: number;
   turns: number;
+  /** Workers that failed. */
+  failures: number;
   /** Bytes of each connection. */
   sizes: Float64Array;
   sizeCount: number;
@@ -96,7 +82,12 @@ export class World implements EventSink, ActorHost, ObserverHost {
   /** Totals of the actors, for comparison with the engine's. */
   readonly ledger: SideLedger;
   readonly books: Books;
-  private readonly driven: Driven;
+  /** One worker, or several. */
+  private readonly driven: Driven | undefined;
+  readonly crew: Crew | undefined;
+  /** A worker that failed is being cleared up: what is closed now is lost. */
+  isFailing = false;
+  private readonly patience = new Patience();
   private readonly troubles: Troubles;
   private readonly actors: Actor[] = [];
   private readonly dialogues: Dialogue[] = [];
@@ -134,7 +125,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     });
     this.observer = new Observer(this);
     this.loop.observer = this.observer;
-    this.loop.beforeTurn = () => this.checkTurn();
+    this.loop.beforeTurn = () => this.beforeTurn();
     for (let i = 0; i < settings.listeners; i++)
       this.listeners.push(this.net.listen(LISTENER_KEY_FIRST + i, false, BACKLOG, null));
     this.tables = configure(
@@ -158,7 +149,9 @@ export class World implements EventSink, ActorHost, ObserverHost {
     }
     this.ledger = new SideLedger();
     this.actors.push(new Actor(0, this));
-    this.driven = make(this.loop, this.tables, settings, settings.startUs / 1000);
+    if (settings.workers === 1) this.driven = make(this.loop, this.tables, settings, settings.startUs / 1000);
+    else this.crew = new Crew(this, make, settings.workers, settings.canFail);
+    if (this.crew) for (const listener of this.listeners) listener.owner = this.crew;
     this.troubles = new Troubles(this, this.clock, prng, faults);
   }
 
@@ -166,16 +159,19 @@ export class World implements EventSink, ActorHost, ObserverHost {
   run(totals: RunTotals): void {
     this.clock.after(0, this.stepSink, EV_ARRIVAL, 0, 0);
     this.clock.after(TICK_US, this.stepSink, EV_TICK, 0, 0);
+    this.crew?.begin();
     this.troubles.begin(this.settings.troubleUs, this.settings.descriptorMax + 20);
-    this.loop.run(this.driven.turn, () => undefined);
+    if (this.driven) this.loop.run(this.driven.turn, () => undefined);
+    else this.crew?.run();
     if (this.healedUs < 0) this.heal();
     // The process ends: whoever still waits in a backlog is reset.
     for (const listener of this.listeners) this.net.unlisten(listener);
     this.settle();
     this.checkEnd();
-    this.driven.checkEnd();
+    (this.driven ?? this.crew)?.checkEnd();
     totals.connections += this.begun;
-    totals.turns += this.loop.turns;
+    totals.turns += this.sum(({ turns }) => turns);
+    totals.failures += this.crew?.failures ?? 0;
     for (const dialogue of this.dialogues) {
       const bytes = (dialogue.client?.sent ?? 0) + (dialogue.session?.sent ?? 0);
       totals.bytes += bytes;
@@ -196,6 +192,44 @@ export class World implements EventSink, ActorHost, ObserverHost {
     else if (kind === EV_ARRIVAL) this.arrival();
     else if (kind === EV_TICK) this.tick();
     else if (kind === EV_HEAL_END) this.checkDrained();
+  }
+
+  /** The loops of all workers. */
+  private get loops(): readonly SimLoop[] {
+    return this.crew?.loops ?? [this.loop];
+  }
+
+  private sum(count: (loop: SimLoop) => number): number {
+    return this.loops.reduce((sum, loop) => sum + count(loop), 0);
+  }
+
+  /** Whether the order in which clients are served is the order in which they came. */
+  get isOrderly(): boolean {
+    return this.crew === undefined;
+  }
+
+  wake(): void {
+    (this.crew ?? this.loop).wake();
+  }
+
+  openLoop(slotFirst: number): CrewLoop {
+    const { clock, net, prng, faults, settings } = this;
+    const sizes = { sidesMax: settings.slotCount * 2, listenersMax: settings.listeners, sideFirst: slotFirst * 2 };
+    const { descriptors } = this.loop;
+    const loop = new CrewLoop(clock, net, prng, faults, { ...settings, ...sizes, descriptors });
+    loop.observer = this.observer;
+    for (const listener of this.listeners) loop.shareListener(listener);
+    return loop;
+  }
+
+  /** Main resets a connection that a failed worker has left behind. */
+  abort(fd: Fd): void {
+    const { descriptors } = this.loop;
+    const descriptor = descriptors.find(fd);
+    const sock = descriptor?.sock ?? violate('reclaim', `descriptor ${fd} is reset, which is no connection`);
+    if (descriptor) descriptors.close(descriptor);
+    this.observer.closing(sock, CLOSE_ABORT);
+    this.net.close(sock, true);
   }
 
   /* ---- clients ---- */
@@ -359,6 +393,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
 
   private lookForWaiting(): void {
     const { books, tuning, tables } = this;
+    if (this.crew?.isWhole === false) return;
+    if (this.crew) this.patience.look(this, this.listeners);
     const isRoom = tables.settings.used[0] < tuning.connMax && this.shortageUs < 0 && !this.isStopping;
     auditWaiting(this.observer.live, isRoom, (dialogue) => books.hasPlace(dialogue, tuning.sourceMax));
   }
@@ -376,7 +412,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.isStopping = true;
     if (this.trace.isOn) this.trace.add('a stop is requested');
     requestStop(this.tables, isAbort ? STOP_ABORT : STOP_ORDERLY);
-    this.loop.wake();
+    this.wake();
   }
 
   /** Second phase: nothing new goes wrong, and everything that stands must come to its end. */
@@ -385,6 +421,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.faults.isOn = false;
     this.healedUs = this.clock.nowUs;
     this.troubles.end();
+    this.crew?.calm();
     for (const server of this.servers) server.heal(BACKLOG);
     for (const actor of this.actors) if (actor.isOpen) actor.heal();
     this.clock.after(10_000, this.stepSink, EV_HEAL_END, 0, 0);
@@ -405,8 +442,10 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.clock.after(10_000, this.stepSink, EV_HEAL_END, 0, 0);
   }
 
-  private checkTurn(): void {
-    const { tables, servers, clock, settings, loop } = this;
+  /** The tables agree with themselves, and with what was seen from outside. */
+  beforeTurn(): void {
+    const { tables, servers, clock, settings } = this;
+    if (this.crew?.isBroken) return;
     for (const server of servers) {
       if (tables.servers.inFlight[server.row] !== server.inFlight) {
         violate(
@@ -417,17 +456,19 @@ export class World implements EventSink, ActorHost, ObserverHost {
       if (blacklistedUntil(tables, server.row) !== 0 && server.goodSinceUs < Infinity) server.goodSinceUs = clock.nowUs;
     }
     this.observer.lookForFull();
-    if ((loop.turns & 7) === 0) this.checkTables();
-    if (loop.turns > settings.connections * TURNS_PER_CONNECTION + 1_000_000) violate('spin', `${loop.turns} turns`);
+    const turns = this.sum((loop) => loop.turns);
+    if ((turns & 7) === 0) this.checkTables();
+    if (turns > settings.connections * TURNS_PER_CONNECTION + 1_000_000) violate('spin', `${turns} turns`);
   }
 
   private checkTables(): void {
     const { tables, settings, loop } = this;
     const taken = auditRows(tables, settings);
     const sockets = loop.descriptors.count - this.listeners.length;
-    if (loop.memory.held > settings.slotCount * 2)
-      violate('buffers', `${loop.memory.held} small buffers for ${taken} connections`);
-    this.ledger.checkDescriptors(sockets, lane(tables.gauges.descriptors, WORKER));
+    const held = this.sum(({ memory }) => memory.held);
+    if (held > settings.slotCount * 2 * settings.workers)
+      violate('buffers', `${held} small buffers for ${taken} connections`);
+    this.ledger.checkDescriptors(sockets, sumLanes(tables.gauges.descriptors));
   }
 
   /** After the engine has stopped: what is still on its way arrives. */
@@ -442,33 +483,16 @@ export class World implements EventSink, ActorHost, ObserverHost {
 
   private checkEnd(): void {
     const { loop, tables } = this;
-    const zero: [string, number][] = [
-      ['operations in flight', loop.inFlight],
-      ['small buffers', loop.memory.held],
-      ['big memory in flight', loop.memory.flying],
+    expectZero([
+      ['operations in flight', this.sum(({ inFlight }) => inFlight)],
+      ['small buffers', this.sum(({ memory }) => memory.held)],
+      ['big memory in flight', this.sum(({ memory }) => memory.flying)],
       ['descriptors', loop.descriptors.count - this.listeners.length],
-      ['connections used', tables.settings.used[0]],
-      ['connections parked', tables.settings.parked[0]],
-      ['sources', sourcesLive(tables)],
-      ['connections of the worker', lane(tables.gauges.used, WORKER)],
-      ['big buffers', lane(tables.gauges.bigBuffers, WORKER)],
-      ...this.servers.map((server): [string, number] => [
-        `in flight at server ${server.index}`,
-        tables.servers.inFlight[server.row],
-      ]),
-    ];
-    for (const [what, count] of zero) if (count !== 0) violate('leak', `${count} ${what} at the end`);
-    this.ledger.compare(tables, WORKER, this.shortageUs < 0);
+    ]);
+    auditEnd(tables, this.servers);
+    this.ledger.compare(tables, this.shortageUs < 0 && !this.crew?.failures);
     this.books.compare(tables);
     auditTraffic(tables, this.dialogues, this.servers);
-    const { counters } = tables;
-    this.noteCounter(F_PARKED, lane(counters.parked, WORKER));
-    this.noteCounter(F_REFUSED, lane(counters.refused, WORKER));
-    this.noteCounter(F_DENIED, lane(counters.denied, WORKER));
-    this.noteCounter(F_TABLE_FULL, lane(counters.pausedFull, WORKER) + lane(counters.pausedPending, WORKER));
-  }
-
-  private noteCounter(fault: number, times: number): void {
-    for (let i = 0; i < times; i++) this.faults.note(fault);
+    noteCounters(tables, this.faults);
   }
 }

@@ -1,25 +1,9 @@
-/**
- * Tests the simulator: bugs that are planted into a copy of the compiled engine must be found within a hundred short seeds.
- *
- * Each plant is a replacement in the text of one module; it fails loudly when the text is no longer there.
- */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type * as Driven from '../../src/sim/driven.ts';
-import type * as Run from '../../src/sim/run.ts';
+/** Tests the simulator: bugs that are planted into the compiled engine must be found within a hundred short seeds. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Garden, type Plant } from './plants.ts';
 
-const dist = join(import.meta.dirname, '../../dist');
 const SEEDS = 100;
 const CONNECTIONS = 400;
-
-interface Plant {
-  readonly name: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
 
 const plants: readonly Plant[] = [
   {
@@ -114,54 +98,16 @@ const plants: readonly Plant[] = [
   },
 ];
 
-let folder = '';
+let garden: Garden;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(dist, '.planted-'));
+  garden = new Garden();
 });
 
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => garden.remove());
 
-/** Without what points to source maps, which are not copied and would be missed aloud, once per module. */
-function copyModules(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  for (const name of readdirSync(from)) {
-    if (!name.endsWith('.js')) continue;
-    writeFileSync(join(to, name), readFileSync(join(from, name), 'utf8').replace(/^\/\/# sourceMappingURL=.*$/mu, ''));
-  }
-}
-
-/** Copies the engine and the choice with one change; all other rooms are the compiled ones. */
-function plant(index: number, { file, from, to }: Plant): string {
-  const root = join(folder, String(index));
-  for (const room of ['engine', 'balance']) copyModules(join(dist, room), join(root, room));
-  for (const room of ['base', 'table', 'stream', 'loop', 'sim']) {
-    symlinkSync(join(dist, room), join(root, room), 'dir');
-  }
-  const path = join(root, file);
-  const text = readFileSync(path, 'utf8');
-  if (text.split(from).length !== 2)
-    throw new Error(`the text to change is not there, or more than once: ${file}: ${from}`);
-  writeFileSync(
-    path,
-    text.replace(from, () => to),
-  );
-  return join(root, 'engine/engine.js');
-}
-
-/** What the simulator says first about an engine with this change; undefined when it finds nothing. */
-async function firstFinding(index: number, bug: Plant): Promise<string | undefined> {
-  const { runSeed, newReport } = (await import(pathToFileURL(join(dist, 'sim/run.js')).href)) as typeof Run;
-  const { engineFactory } = (await import(pathToFileURL(join(dist, 'sim/driven.js')).href)) as typeof Driven;
-  const module = (await import(pathToFileURL(plant(index, bug)).href)) as Driven.EngineModule;
-  const make = engineFactory(module);
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    const failure = runSeed(seed, { connections: CONNECTIONS, isTraced: false }, make, newReport());
-    if (failure !== undefined) return `seed ${seed}: ${failure.error.message}`;
-  }
-  return undefined;
+async function firstFinding(bug: Plant): Promise<string | undefined> {
+  return garden.firstFinding(bug, SEEDS, { connections: CONNECTIONS });
 }
 
 describe('a planted bug is found', () => {
@@ -172,14 +118,14 @@ describe('a planted bug is found', () => {
       from: 'function close(e, slot) {',
       to: 'function close(e, slot) { ',
     };
-    expect(await firstFinding(plants.length, none)).toBeUndefined();
+    expect(await firstFinding(none)).toBeUndefined();
   }, 60_000);
 
-  for (const [index, bug] of plants.entries()) {
+  for (const bug of plants) {
     it(
       bug.name,
       async () => {
-        expect(await firstFinding(index, bug), `nothing noticed in ${SEEDS} seeds`).toBeDefined();
+        expect(await firstFinding(bug), `nothing noticed in ${SEEDS} seeds`).toBeDefined();
       },
       60_000,
     );

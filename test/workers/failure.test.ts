@@ -143,3 +143,25 @@ needs({ linux: true }, "a worker that fails (Node's own loop)", () => {
     expect(at.said).toMatch(/^worker 0 failed and could not clear up: .*planted in/);
   });
 });
+
+needs({ linux: true }, 'a worker that hangs', () => {
+  test('ends the process, which one that is merely suspended does not', async () => {
+    server = new Server();
+    server.onPeer = answer;
+    const at = (planted = await Planted.start({
+      settings: { workers: 2, loop: 'epoll', connMax: CLIENTS, sourceMax: 0 },
+      servers: [server.port],
+    }));
+    const client = visitor(at);
+    await reactor().until(() => client.received === 100, 'it is served');
+    at.child.kill('SIGSTOP');
+    await reactor().pass(6000);
+    at.child.kill('SIGCONT');
+    await reactor().pass(3000);
+    client.send(100);
+    await reactor().until(() => client.received === 200, 'it is served still');
+    await at.hang(1);
+    expect(await at.ended).toBe(3);
+    expect(at.said).toContain('worker 1 hangs: one turn of it lasts for more than five seconds');
+  }, 40_000);
+});

@@ -14,7 +14,7 @@ import { NodeHost } from '../../dist/portable/host.js';
 import { isRowLive, rowsUsed } from '../../dist/table/addresses.js';
 import { sumLanes } from '../../dist/table/columns.js';
 import * as shared from '../../dist/table/shared.js';
-import { fulfilled, order } from './order.mjs';
+import { fulfilled, HANG, order, THROW } from './order.mjs';
 
 const LOOK_MS = 2;
 const { settings, servers, serverMax } = JSON.parse(process.argv[2] ?? '');
@@ -90,7 +90,12 @@ const QUESTIONS = {
   failures: () => failures,
   slots,
   fail: (worker) => {
-    order(tables, worker);
+    order(tables, worker, THROW);
+    balancer.wake(worker);
+    return true;
+  },
+  hang: (worker) => {
+    order(tables, worker, HANG);
     balancer.wake(worker);
     return true;
   },

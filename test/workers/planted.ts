@@ -48,7 +48,7 @@ export class Planted {
   /** What it wrote on stderr. */
   said = '';
   private readonly waiting = new Map<number, (answer: unknown) => void>();
-  private readonly ended: Promise<number | null>;
+  readonly ended: Promise<number | null>;
   private lastId = 0;
 
   private constructor({ everyMs = 0, seed = 1, serverMax = 0, ...rest }: PlantedOptions) {
@@ -99,6 +99,11 @@ export class Planted {
   /** Makes a worker throw in one of its next turns. */
   async fail(worker: number): Promise<void> {
     await this.ask('fail', worker);
+  }
+
+  /** Makes a worker stay in one of its next turns for ever. */
+  async hang(worker: number): Promise<void> {
+    await this.ask('hang', worker);
   }
 
   /** @returns the exit status. */
