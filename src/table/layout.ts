@@ -11,6 +11,8 @@ import { schema } from './schema.ts';
 
 /** Two cache lines: x86 prefetches lines in pairs, so neighbours at 64 bytes would still pull at each other. */
 export const COLUMN_ALIGN = 128;
+/** The memory is a multiple of this, and begins at one, see `createTables`: a page of WebAssembly. */
+export const MEMORY_UNIT = 0x1_0000;
 const WORDS_ALIGN = COLUMN_ALIGN / 4;
 
 type AnyColumn = Column<Kind, unknown>;
@@ -87,8 +89,7 @@ function computeLayout(): Layout {
     const laneColumns = Object.entries(columns).filter(([, spec]) => spec.type.isLanes);
     placeLanes(table, rows, laneColumns, reserve, places);
   }
-  reserve(0);
-  return { places, byteCount: Math.ceil(end / COLUMN_ALIGN) * COLUMN_ALIGN, fingerprint: fingerprintOf(places) };
+  return { places, byteCount: Math.ceil(end / MEMORY_UNIT) * MEMORY_UNIT, fingerprint: fingerprintOf(places) };
 }
 
 /** Blocks of LANE_STRIDE counters, in each block worker after worker. */

@@ -30,7 +30,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Column, Kind, NumberArray, Table } from './columns.ts';
-import { HEADER_FINGERPRINT, HEADER_KEY, HEADER_WORDS, layout, tableIndex } from './layout.ts';
+import { HEADER_FINGERPRINT, HEADER_KEY, HEADER_WORDS, MEMORY_UNIT, layout, tableIndex } from './layout.ts';
 import type { schema } from './schema.ts';
 
 type Schema = typeof schema;
@@ -72,6 +72,13 @@ export interface Tables extends Rows {
   readonly memory: SharedArrayBuffer;
 }
 
+/** As much of the standard as is needed here; the types of Node do not have it. */
+declare const WebAssembly: {
+  readonly Memory: new (size: { readonly initial: number; readonly maximum: number; readonly shared: true }) => {
+    readonly buffer: SharedArrayBuffer;
+  };
+};
+
 /**
  * Reserves the memory of all tables at their hard limits, every value 0.
  *
@@ -82,12 +89,26 @@ export interface Tables extends Rows {
  * @errors RangeError of the platform when the address space is not to be had.
  */
 export function createTables(seed = 0): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(layout.byteCount);
+  const memory = reserve(layout.byteCount);
   const header = new Int32Array(memory, 0, HEADER_WORDS);
   header[HEADER_FINGERPRINT] = layout.fingerprint;
   header[HEADER_KEY] = seed | 0;
   header[HEADER_KEY + 1] = Math.floor(seed / 2 ** 32);
   return memory;
+}
+
+/**
+ * Memory of a WebAssembly program that never is: it begins with a page of the machine, hence with a cache line, and
+ * Linux does not hold what is only reserved against the memory there is. With it comes address space that guards it,
+ * some GB; where that is not to be had (`ulimit -v`), or no WebAssembly, an ordinary block must do.
+ */
+function reserve(byteCount: number): SharedArrayBuffer {
+  const pages = byteCount / MEMORY_UNIT;
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer;
+  } catch {
+    return new SharedArrayBuffer(byteCount);
+  }
 }
 
 /**
