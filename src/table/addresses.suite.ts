@@ -6,8 +6,6 @@ import {
   ARENA_MASK,
   ARENA_SPLIT,
   BUCKETS_PER_ROW,
-  LINK_NEXT,
-  LINK_WORDS,
   REFERENCE_HASH,
   REFERENCE_ROW,
   ROW_KEY,
@@ -18,8 +16,9 @@ import {
   rowsUsed,
   type Arena,
 } from './addresses.ts';
-import { LINK_NEWER, LINK_OLDER } from './clients.ts';
+import { ROW_PLACE } from './clients.ts';
 import { RECORD_WORDS } from './columns.ts';
+import { BLOCKS_FREE, BLOCKS_USED, BLOCK_PLACES, NEIGHBOUR_NEWER, NEIGHBOUR_OLDER } from './order.ts';
 import type { Tables } from './tables.ts';
 
 /** The record of a peer: `unix`, or an address as people write it. */
@@ -50,9 +49,10 @@ function check(condition: boolean, what: string): void {
 
 /** Walks chains, free rows and buckets, with nobody else at work. @throws Error that says what is broken. */
 export function checkArena(tables: Tables, arena: Arena): Findings {
-  const { link } = arena;
+  const { next } = arena;
+  const { words } = arena.row;
   const used = rowsUsed(arena);
-  const buckets = link[ARENA_MASK]! + 1 + link[ARENA_SPLIT]!;
+  const buckets = words[ARENA_MASK]! + 1 + words[ARENA_SPLIT]!;
   check(buckets === BUCKETS_PER_ROW * used + 1, 'there are two buckets for each row');
   const seen = new Uint8Array(used + 1);
   let live = 0;
@@ -64,16 +64,16 @@ export function checkArena(tables: Tables, arena: Arena): Findings {
       check(row > 0 && row <= used && seen[row] === 0, 'a row is in one chain, once');
       check(isRowLive(arena, row), 'rows in chains live');
       const hash = hashRow(tables, arena, row);
-      check(bucketOf(link, hash) === bucket, 'a row is in the chain of its hash');
+      check(bucketOf(words, hash) === bucket, 'a row is in the chain of its hash');
       check(((reference ^ hash) & REFERENCE_HASH) === 0, 'a reference has bits of the hash');
       seen[row] = 1;
       live++;
-      reference = link[row * LINK_WORDS + LINK_NEXT]!;
+      reference = next[row]!;
     }
     longestChain = Math.max(longestChain, length);
   }
   let free = 0;
-  for (let row = link[ARENA_FREE]!; row !== 0; row = link[row * LINK_WORDS + LINK_NEXT]!, free++) {
+  for (let row = words[ARENA_FREE]!; row !== 0; row = next[row]!, free++) {
     check(row > 0 && row <= used && seen[row] === 0, 'a free row is in no chain, and free once');
     check(arena.row.words[row * RECORD_WORDS + ROW_KEY] === 0, 'a free row has no key');
     seen[row] = 1;
@@ -82,26 +82,56 @@ export function checkArena(tables: Tables, arena: Arena): Findings {
   return { live, free, buckets, longestChain };
 }
 
-/** The same for the clients, and the lists of the farms. */
-export function checkClients(tables: Tables): Findings {
-  const found = checkArena(tables, tables.clients);
-  const { link } = tables.clients;
-  const { clientOldest, clientNewest, clientCount } = tables.farms;
-  let listed = 0;
-  for (let farm = 0; farm < clientCount.length; farm++) {
-    let count = 0;
-    let before = 0;
-    for (let row = clientOldest[farm]!; row !== 0; row = link[row * LINK_WORDS + LINK_NEWER]!, count++) {
-      check(count < clientCount[farm]!, 'a list is as long as its farm says');
-      const isOurs = isRowLive(tables.clients, row) && farmOfRow(tables.clients, row) === farm;
-      check(isOurs, 'a list holds live rows of its farm');
-      check(link[row * LINK_WORDS + LINK_OLDER] === before, 'a list reads the same in both directions');
-      before = row;
+/** Rows of the farm's clients, from the one that came longest ago on. @throws Error when the order is broken. */
+export function rowsInOrder(tables: Tables, farm: number): number[] {
+  const { place, taken, neighbour } = tables.clientBlocks;
+  const { clientOldest, clientNewest } = tables.farms;
+  const rows = [];
+  let before = 0;
+  let newest = 0;
+  for (let block = clientOldest[farm]!; block !== 0; block = neighbour[block * 2 + NEIGHBOUR_NEWER]!) {
+    check(block <= place[BLOCKS_USED]!, 'a block was used');
+    check(neighbour[block * 2 + NEIGHBOUR_OLDER] === before, 'a chain reads the same in both directions');
+    check(taken[block] !== 0, 'a block has somebody in it');
+    for (let slot = 0; slot < BLOCK_PLACES; slot++) {
+      if ((taken[block]! & (1 << slot)) === 0) continue;
+      newest = block * BLOCK_PLACES + slot;
+      rows.push(place[newest]!);
     }
-    check(clientNewest[farm] === before, 'a list ends with the newest');
-    check(count === clientCount[farm], 'a list is as long as its farm says');
-    listed += count;
+    before = block;
   }
-  check(listed === found.live, 'every client is in the list of its farm');
+  check(clientNewest[farm] === newest, 'an order ends with the newest');
+  return rows;
+}
+
+/** Blocks that are free. */
+export function freeBlocks(tables: Tables): number {
+  const { place, neighbour } = tables.clientBlocks;
+  let free = 0;
+  for (let block = place[BLOCKS_FREE]!; block !== 0; block = neighbour[block * 2 + NEIGHBOUR_NEWER]!) {
+    check(++free <= place[BLOCKS_USED]!, 'a block is free once');
+  }
+  return free;
+}
+
+/** The same for the clients, and the orders of the farms. */
+export function checkClients(tables: Tables): Findings {
+  const { clients, clientBlocks, farms } = tables;
+  const found = checkArena(tables, clients);
+  const blocks = new Set<number>();
+  let listed = 0;
+  for (let farm = 0; farm < farms.clientCount.length; farm++) {
+    const rows = rowsInOrder(tables, farm);
+    check(rows.length === farms.clientCount[farm], 'an order is as long as its farm says');
+    for (const row of rows) {
+      check(isRowLive(clients, row) && farmOfRow(clients, row) === farm, 'an order holds live rows of its farm');
+      const place = clients.row.words[row * RECORD_WORDS + ROW_PLACE]!;
+      check(clientBlocks.place[place] === row, 'a row knows its place');
+      blocks.add(Math.floor(place / BLOCK_PLACES));
+    }
+    listed += rows.length;
+  }
+  check(listed === found.live, 'every client is in the order of its farm, once');
+  check(blocks.size + freeBlocks(tables) === clientBlocks.place[BLOCKS_USED], 'a block has somebody in it or is free');
   return found;
 }

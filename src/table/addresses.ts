@@ -1,11 +1,11 @@
 /**
  * Tables whose rows are found by address: an arena of rows with a hash over it, for `clients.ts` and `sources.ts`.
  *
- * A row has a record (its address and what belongs to it) and four words of links. They lie apart because in tables of
- * millions a lookup costs what it misses in the caches: links are small enough to stay in them, are read while the
- * record is still on its way, and tell rows that are not meant from the one that is without a look at their records.
- * Row 0 is nobody's; its links hold the state of the arena. Rows are used from the lowest on, freed ones first, so
- * memory follows the most there ever were.
+ * In tables of millions a lookup costs what it misses in the caches, so all that belongs to a row is its record, one cache
+ * line. What leads to it lies apart and is small: the buckets, and for each row the next of its chain. Both carry bits of
+ * the hash that tell the row that is meant from others without a look at their records. Row 0 is nobody's; its record
+ * holds the state of the arena. Rows are used from the lowest on, freed ones first, so memory follows the most there
+ * ever were.
  *
  * The hash grows by linear hashing: with each row used for the first time two buckets are added, each by splitting one
  * other. So chains stay short (at most one row for two buckets), no moment comes at which everything moves, and a few
@@ -23,8 +23,10 @@ import type { Tables } from './tables.ts';
 
 export interface Arena {
   readonly row: Records;
-  readonly link: Int32Array;
+  /** Reference to the first row of each chain; 0 none. */
   readonly bucket: Int32Array;
+  /** Of each row, reference to the next of its chain, or the next free row; 0 ends. */
+  readonly next: Int32Array;
 }
 
 /* Words of a record; 0 to 3 are the address, big-endian: IPv4 as ::ffff:a.b.c.d, unix as 0. The others are the table's. */
@@ -39,16 +41,11 @@ const KEY_UNIX = 0x100;
 const KEY_PREFIX = 0x200;
 const KEY_LIVE = 0x8000;
 
-/* Words of a row's links; 1 to 3 are the table's. */
-export const LINK_WORDS = 4;
-/** Reference to the next row of the chain, or the next free row; 0 ends. */
-export const LINK_NEXT = 0;
-
 /** Buckets and chains refer to a row by its number and, above that, the same bits of its hash. */
 export const REFERENCE_ROW = 0x3f_ffff;
 export const REFERENCE_HASH = ~REFERENCE_ROW;
 
-/* Words of row 0's links. */
+/* Words of row 0's record. */
 /** First free row; 0 none. */
 export const ARENA_FREE = 0;
 /** Highest row that was ever used. */
@@ -90,18 +87,18 @@ export function setKey(peers: Uint8Array, at: number, prefix: number, farm: numb
 
 /** Hash of the key that `setKey` made. */
 export function hashKey(tables: Tables): number {
-  return halfSipHash(key, 0, KEY_WORDS, tables.header[HEADER_KEY], tables.header[HEADER_KEY + 1]);
+  return hashOf(tables, key);
 }
 
-/** Row with the key, 0 when there is none. @cost misses of one bucket, one row's links and, at the same time, record. */
+/** Row with the key, 0 when there is none. @cost misses of one bucket and then of one record. */
 export function findRow(arena: Arena, hash: number): number {
-  const { link, bucket } = arena;
+  const { bucket, next } = arena;
   const { words } = arena.row;
-  let reference = bucket[bucketOf(link, hash)];
+  let reference = bucket[bucketOf(words, hash)];
   while (reference !== 0) {
     const row = reference & REFERENCE_ROW;
     if (((reference ^ hash) & REFERENCE_HASH) === 0 && hasKey(words, row * RECORD_WORDS)) return row;
-    reference = link[row * LINK_WORDS + LINK_NEXT];
+    reference = next[row];
   }
   return 0;
 }
@@ -116,34 +113,34 @@ export function addRow(tables: Tables, arena: Arena, hash: number): number {
   if (row === 0) return 0;
   const { words } = arena.row;
   for (let word = 0; word < KEY_WORDS; word++) words[row * RECORD_WORDS + word] = key[word];
-  chain(arena, bucketOf(arena.link, hash), row, hash);
+  chain(arena, bucketOf(arena.row.words, hash), row, hash);
   return row;
 }
 
 /** Takes the row out of its chain and frees it. The key that `setKey` made stays. */
 export function removeRow(tables: Tables, arena: Arena, row: number): void {
-  const { link, bucket } = arena;
-  const at = bucketOf(link, hashRow(tables, arena, row));
-  const next = link[row * LINK_WORDS + LINK_NEXT];
+  const { bucket, next } = arena;
+  const { words } = arena.row;
+  const at = bucketOf(words, hashRow(tables, arena, row));
   let before = bucket[at] & REFERENCE_ROW;
   if (before === row) {
-    bucket[at] = next;
+    bucket[at] = next[row];
   } else {
     for (;;) {
-      const after = link[before * LINK_WORDS + LINK_NEXT] & REFERENCE_ROW;
+      const after = next[before] & REFERENCE_ROW;
       if (after === row) break;
       before = after;
     }
-    link[before * LINK_WORDS + LINK_NEXT] = next;
+    next[before] = next[row];
   }
-  arena.row.words[row * RECORD_WORDS + ROW_KEY] = 0;
-  link[row * LINK_WORDS + LINK_NEXT] = link[ARENA_FREE];
-  link[ARENA_FREE] = row;
+  words[row * RECORD_WORDS + ROW_KEY] = 0;
+  next[row] = words[ARENA_FREE];
+  words[ARENA_FREE] = row;
 }
 
 /** Highest row that was ever used. */
 export function rowsUsed(arena: Arena): number {
-  return arena.link[ARENA_USED];
+  return arena.row.words[ARENA_USED];
 }
 
 /** True when the row is somebody's. */
@@ -174,17 +171,23 @@ function isIpv4(words: Int32Array, at: number): boolean {
 }
 
 /** Bucket of a hash: split buckets look at one bit more. */
-export function bucketOf(link: Int32Array, hash: number): number {
-  const mask = link[ARENA_MASK];
+export function bucketOf(words: Int32Array, hash: number): number {
+  const mask = words[ARENA_MASK];
   const bucket = hash & mask;
-  return bucket < link[ARENA_SPLIT] ? hash & (mask * 2 + 1) : bucket;
+  return bucket < words[ARENA_SPLIT] ? hash & (mask * 2 + 1) : bucket;
 }
 
 /** Hash of a row's own key. */
 export function hashRow(tables: Tables, arena: Arena, row: number): number {
   for (let word = 0; word < KEY_WORDS; word++) other[word] = arena.row.words[row * RECORD_WORDS + word];
   other[ROW_KEY] &= KEY_MASK;
-  return halfSipHash(other, 0, KEY_WORDS, tables.header[HEADER_KEY], tables.header[HEADER_KEY + 1]);
+  return hashOf(tables, other);
+}
+
+/** Of IPv4 addresses only the last word and the key's: the others are the same in all, and cost half as much again. */
+function hashOf(tables: Tables, words: Int32Array): number {
+  const from = isIpv4(words, 0) ? 3 : 0;
+  return halfSipHash(words, from, KEY_WORDS - from, tables.header[HEADER_KEY], tables.header[HEADER_KEY + 1]);
 }
 
 function hasKey(words: Int32Array, at: number): boolean {
@@ -199,38 +202,39 @@ function hasKey(words: Int32Array, at: number): boolean {
 
 /** Puts the row first in a chain. */
 function chain(arena: Arena, bucket: number, row: number, hash: number): void {
-  arena.link[row * LINK_WORDS + LINK_NEXT] = arena.bucket[bucket];
+  arena.next[row] = arena.bucket[bucket];
   arena.bucket[bucket] = row | (hash & REFERENCE_HASH);
 }
 
 function takeRow(tables: Tables, arena: Arena): number {
-  const { link } = arena;
-  const free = link[ARENA_FREE];
+  const { next } = arena;
+  const { words } = arena.row;
+  const free = words[ARENA_FREE];
   if (free !== 0) {
-    link[ARENA_FREE] = link[free * LINK_WORDS + LINK_NEXT];
+    words[ARENA_FREE] = next[free];
     return free;
   }
-  const row = link[ARENA_USED] + 1;
-  if (row * LINK_WORDS >= link.length) return 0;
-  link[ARENA_USED] = row;
+  const row = words[ARENA_USED] + 1;
+  if (row >= next.length) return 0;
+  words[ARENA_USED] = row;
   for (let added = 0; added < BUCKETS_PER_ROW; added++) addBucket(tables, arena);
   return row;
 }
 
 /** Splits the next bucket in two: its rows stay or go to the new last one, as one more bit of their hash says. */
 function addBucket(tables: Tables, arena: Arena): void {
-  const { link } = arena;
-  const mask = link[ARENA_MASK];
-  const from = link[ARENA_SPLIT];
+  const { words } = arena.row;
+  const mask = words[ARENA_MASK];
+  const from = words[ARENA_SPLIT];
   let row = arena.bucket[from] & REFERENCE_ROW;
   arena.bucket[from] = 0;
   const isRoundDone = from === mask;
-  link[ARENA_MASK] = isRoundDone ? mask * 2 + 1 : mask;
-  link[ARENA_SPLIT] = isRoundDone ? 0 : from + 1;
+  words[ARENA_MASK] = isRoundDone ? mask * 2 + 1 : mask;
+  words[ARENA_SPLIT] = isRoundDone ? 0 : from + 1;
   while (row !== 0) {
-    const next = link[row * LINK_WORDS + LINK_NEXT] & REFERENCE_ROW;
+    const after = arena.next[row] & REFERENCE_ROW;
     const hash = hashRow(tables, arena, row);
-    chain(arena, bucketOf(link, hash), row, hash);
-    row = next;
+    chain(arena, bucketOf(words, hash), row, hash);
+    row = after;
   }
 }

@@ -3,12 +3,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PEER_SIZE, ipText } from '../base/endpoint.ts';
 import { Prng } from '../base/prng.ts';
-import { LINK_WORDS } from './addresses.ts';
-import { checkArena, checkClients, peerOf } from './addresses.suite.ts';
+import { checkArena, checkClients, peerOf, rowsInOrder } from './addresses.suite.ts';
 import {
   ClientPage,
   ClientVisit,
-  LINK_NEWER,
   creditClient,
   forgetClients,
   readClients,
@@ -88,22 +86,17 @@ class Model {
 }
 
 function small(tables: Tables, rows: number): Tables {
-  const { row, link, ...others } = tables.clients;
-  return { ...tables, clients: { ...others, row, link: link.subarray(0, (rows + 1) * LINK_WORDS) } };
+  const { row, bucket, next } = tables.clients;
+  return { ...tables, clients: { row, bucket, next: next.subarray(0, rows + 1) } };
 }
 
-/** Addresses of the farm's list, from the oldest on. */
+/** Addresses of the farm's clients, from the oldest on. */
 function listOf(tables: Tables, farm: number): string[] {
   const page = new ClientPage(ROWS * FARMS * 4);
   readClients(tables, 0, farm, 1, page);
   const byRow = new Map<number, string>();
   for (let i = 0; i < page.count; i++) byRow.set(page.rows[i]!, ipText(page.peers, i * PEER_SIZE));
-  const list = [];
-  const { link } = tables.clients;
-  for (let row = tables.farms.clientOldest[farm]!; row !== 0; row = link[row * LINK_WORDS + LINK_NEWER]!) {
-    list.push(byRow.get(row) ?? `row ${row} is not read`);
-  }
-  return list;
+  return rowsInOrder(tables, farm).map((row) => byRow.get(row) ?? `row ${row} is not read`);
 }
 
 const steps = fc.array(

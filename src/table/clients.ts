@@ -1,16 +1,15 @@
 /**
  * The clients that farms remember: which server each was sent to, when it last came, what it has sent and received.
  *
- * All farms share one arena of rows; each farm has an exact list of its clients in the order in which they last came
- * (`farms.clientOldest` to `farms.clientNewest`), because who came longest ago makes room. Each function is one
- * critical section under LOCK_CLIENTS, so limits and order are exact over all workers.
+ * All farms share one arena of rows; each farm knows exactly in which order its clients last came (`order.ts`), because
+ * who came longest ago makes room. Each function is one critical section under LOCK_CLIENTS, so limits and order are
+ * exact over all workers.
  *
  * A row goes to another client only after it was evicted, and then its generation has risen: whoever remembers row
  * and generation (columns `connections.client`, `clientGeneration`) can never name the wrong client.
  */
 import { PEER_SIZE } from '../base/endpoint.ts';
 import {
-  LINK_WORDS,
   ROW_KEY,
   addRow,
   farmOfRow,
@@ -24,6 +23,7 @@ import {
 } from './addresses.ts';
 import { RECORD_NUMBERS, RECORD_WORDS } from './columns.ts';
 import { FARMS_MAX } from './limits.ts';
+import { leavePlace, oldestRow, takePlace } from './order.ts';
 import { LOCK_CLIENTS, lock, unlock } from './shared.ts';
 import type { ConfigBank, Tables } from './tables.ts';
 
@@ -35,13 +35,13 @@ const SERVER_MASK = 0xffff << SERVER_SHIFT;
 const ROW_CONNECTS = 5;
 /** Number (words 6 and 7): when the last connection started, ms. */
 const ROW_LAST = 3;
-
-/* Words of a row's links, beyond those of `addresses.ts`. */
-/** Neighbours in the farm's list; 0 ends. */
-export const LINK_OLDER = 1;
-export const LINK_NEWER = 2;
-/** Rises when the row is evicted. */
-const LINK_GENERATION = 3;
+/** Numbers: bytes sent to the client, and received from it. */
+const ROW_SENT = 4;
+const ROW_RECEIVED = 5;
+/** Word: rises when the row is evicted. */
+const ROW_GENERATION = 12;
+/** Word: where the client is in its farm's order, see `order.ts`. */
+export const ROW_PLACE = 13;
 
 /** Clients evicted at most by one that comes, so that a limit that shrank is followed in steps. */
 const EVICTIONS_MAX = 2;
@@ -70,7 +70,7 @@ export class ClientVisit {
  * @param nowMs the turn's time, ms.
  * @param visit is filled.
  * @owner any worker.
- * @cost  one hash and one lock; a handful of cache misses in tables of millions. Allocates nothing.
+ * @cost  one hash and one lock; in tables of millions two cache misses for a client that is known, of bucket and record. Allocates nothing.
  */
 export function touchClient(
   tables: Tables,
@@ -129,11 +129,12 @@ export function creditClient(
   toClient: number,
   fromClient: number,
 ): void {
-  const { sent, received } = tables.clients;
+  const { numbers } = tables.clients.row;
+  const at = row * RECORD_NUMBERS;
   lock(tables, LOCK_CLIENTS, worker);
   if (isStill(tables, row, generation)) {
-    sent[row] += toClient;
-    received[row] += fromClient;
+    numbers[at + ROW_SENT] += toClient;
+    numbers[at + ROW_RECEIVED] += fromClient;
   }
   unlock(tables, LOCK_CLIENTS, worker);
 }
@@ -147,7 +148,7 @@ export function creditClient(
 export function forgetClients(tables: Tables, worker: number, farm: number, most: number): number {
   const { clientCount } = tables.farms;
   lock(tables, LOCK_CLIENTS, worker);
-  for (let i = 0; i < most && clientCount[farm] > 0; i++) evict(tables, tables.farms.clientOldest[farm]);
+  for (let i = 0; i < most && clientCount[farm] > 0; i++) evictOldest(tables, farm);
   const left = clientCount[farm];
   unlock(tables, LOCK_CLIENTS, worker);
   return left;
@@ -219,14 +220,14 @@ function copyRow(tables: Tables, row: number, page: ClientPage): void {
   page.servers[i] = words[at + ROW_KEY] >>> SERVER_SHIFT;
   page.connects[i] = words[at + ROW_CONNECTS];
   page.lastMs[i] = numbers[row * RECORD_NUMBERS + ROW_LAST];
-  page.sent[i] = clients.sent[row];
-  page.received[i] = clients.received[row];
+  page.sent[i] = numbers[row * RECORD_NUMBERS + ROW_SENT];
+  page.received[i] = numbers[row * RECORD_NUMBERS + ROW_RECEIVED];
 }
 
 /* ---- under the lock ---- */
 
 function isStill(tables: Tables, row: number, generation: number): boolean {
-  return row !== 0 && tables.clients.link[row * LINK_WORDS + LINK_GENERATION] === (generation | 0);
+  return row !== 0 && tables.clients.row.words[row * RECORD_WORDS + ROW_GENERATION] === (generation | 0);
 }
 
 function isExpired(tables: Tables, row: number, nowMs: number, trackingMs: number): boolean {
@@ -239,29 +240,29 @@ function record(tables: Tables, row: number, nowMs: number, visit: ClientVisit):
   visit.generation = 0;
   visit.server = 0;
   if (row === 0) return;
-  const { link, sent, received } = tables.clients;
   const { words, numbers } = tables.clients.row;
   const at = row * RECORD_WORDS;
   if (visit.isNew) {
     words[at + ROW_KEY] &= ~SERVER_MASK;
     words[at + ROW_CONNECTS] = 0;
-    sent[row] = 0;
-    received[row] = 0;
+    numbers[row * RECORD_NUMBERS + ROW_SENT] = 0;
+    numbers[row * RECORD_NUMBERS + ROW_RECEIVED] = 0;
   }
   words[at + ROW_CONNECTS]++;
   numbers[row * RECORD_NUMBERS + ROW_LAST] = nowMs;
-  visit.generation = link[row * LINK_WORDS + LINK_GENERATION] >>> 0;
+  visit.generation = words[at + ROW_GENERATION] >>> 0;
   visit.server = words[at + ROW_KEY] >>> SERVER_SHIFT;
 }
 
-/** A new row at the recent end of the farm's list. */
+/** A new row, the newest of the farm. */
 function admit(tables: Tables, farm: number, hash: number): number {
   let row = addRow(tables, tables.clients, hash);
   if (row === 0) {
-    evict(tables, tables.farms.clientOldest[fullestFarm(tables)]);
+    evictOldest(tables, fullestFarm(tables));
     row = addRow(tables, tables.clients, hash);
   }
-  append(tables, farm, row);
+  tables.clients.row.words[row * RECORD_WORDS + ROW_PLACE] = takePlace(tables, farm, row);
+  tables.farms.clientCount[farm]++;
   return row;
 }
 
@@ -274,43 +275,26 @@ function fullestFarm(tables: Tables): number {
 
 /** Evicts until the farm has no more than `keep` clients, but only a few. */
 function trim(tables: Tables, farm: number, keep: number): void {
-  const { clientCount, clientOldest } = tables.farms;
-  for (let i = 0; i < EVICTIONS_MAX && clientCount[farm] > keep; i++) evict(tables, clientOldest[farm]);
+  const { clientCount } = tables.farms;
+  for (let i = 0; i < EVICTIONS_MAX && clientCount[farm] > keep; i++) evictOldest(tables, farm);
 }
 
-function evict(tables: Tables, row: number): void {
+function evictOldest(tables: Tables, farm: number): void {
   const { clients } = tables;
-  unlink(tables, farmOfRow(clients, row), row);
-  clients.link[row * LINK_WORDS + LINK_GENERATION]++;
+  const { words } = clients.row;
+  const row = oldestRow(tables, farm);
+  const at = row * RECORD_WORDS;
+  leavePlace(tables, farm, words[at + ROW_PLACE]);
+  tables.farms.clientCount[farm]--;
+  words[at + ROW_GENERATION]++;
   removeRow(tables, clients, row);
 }
 
 function moveToNewest(tables: Tables, farm: number, row: number): void {
-  if (tables.farms.clientNewest[farm] === row) return;
-  unlink(tables, farm, row);
-  append(tables, farm, row);
-}
-
-function unlink(tables: Tables, farm: number, row: number): void {
-  const { clientOldest, clientNewest, clientCount } = tables.farms;
-  const { link } = tables.clients;
-  const older = link[row * LINK_WORDS + LINK_OLDER];
-  const newer = link[row * LINK_WORDS + LINK_NEWER];
-  if (older === 0) clientOldest[farm] = newer;
-  else link[older * LINK_WORDS + LINK_NEWER] = newer;
-  if (newer === 0) clientNewest[farm] = older;
-  else link[newer * LINK_WORDS + LINK_OLDER] = older;
-  clientCount[farm]--;
-}
-
-function append(tables: Tables, farm: number, row: number): void {
-  const { clientOldest, clientNewest, clientCount } = tables.farms;
-  const { link } = tables.clients;
-  const newest = clientNewest[farm];
-  link[row * LINK_WORDS + LINK_OLDER] = newest;
-  link[row * LINK_WORDS + LINK_NEWER] = 0;
-  if (newest === 0) clientOldest[farm] = row;
-  else link[newest * LINK_WORDS + LINK_NEWER] = row;
-  clientNewest[farm] = row;
-  clientCount[farm]++;
+  const { words } = tables.clients.row;
+  const at = row * RECORD_WORDS + ROW_PLACE;
+  const place = words[at];
+  if (place === tables.farms.clientNewest[farm]) return;
+  words[at] = takePlace(tables, farm, row);
+  leavePlace(tables, farm, place);
 }

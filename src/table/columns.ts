@@ -88,8 +88,8 @@ export function words(count: number): ValueType<Int32Array> {
   return { ...i32, name: `words(${count})`, perRow: count };
 }
 
-/** Bytes of a record; it lies in one cache line, so that all of a row costs one miss. */
-export const RECORD_SIZE = 32;
+/** Bytes of a record: one cache line, so that all of a row costs one miss. */
+export const RECORD_SIZE = 64;
 export const RECORD_WORDS = RECORD_SIZE / 4;
 export const RECORD_NUMBERS = RECORD_SIZE / 8;
 

@@ -70,7 +70,7 @@ export const farms = table('farms', FARMS_MAX, {
   clientAcl: config(u8),
   /** Round-robin cursor: index of the server chosen last. */
   cursor: shared,
-  /** The farm's clients (rows of `clients`) as a list: who came longest ago, who came last; 0 none. LOCK_CLIENTS. */
+  /** The order in which the farm's clients came: its first block, its last place taken (`order.ts`); 0 none. LOCK_CLIENTS. */
   clientOldest: locked(i32),
   clientNewest: locked(i32),
   clientCount: locked(i32),
@@ -237,23 +237,29 @@ export const serverTraffic = table('serverTraffic', WORKERS_MAX * SERVERS_MAX, {
 
 /** Rows are tracked clients of all farms; see `clients.ts`. LOCK_CLIENTS. */
 export const clients = table('clients', CLIENTS_MAX, {
-  /** Address, server, when it came, how often. */
+  /** Address, server, when it came, how often, bytes, generation, place in the order of its farm. */
   row: locked(record),
-  /** Neighbours in the chain of the hash and in the list of the farm, and the generation. */
-  link: locked(words(4)),
-  /** First rows of the chains of `addresses.ts`. */
+  /** Chains of `addresses.ts`: their first rows, and the next one of each row. */
   bucket: locked(words(2)),
-  /** Bytes sent to the client, and received from it. */
-  sent: locked(f64),
-  received: locked(f64),
+  next: locked(i32),
+});
+
+/** Rows are blocks of the orders in which clients came; see `order.ts`. One more than clients: row 0 is none. LOCK_CLIENTS. */
+export const clientBlocks = table('clientBlocks', CLIENTS_MAX + 1, {
+  /** Rows of clients. */
+  place: locked(words(8)),
+  /** Which places somebody has, a bit each. */
+  taken: locked(u8),
+  /** Blocks before and after. */
+  neighbour: locked(words(2)),
 });
 
 /** Rows are source addresses that have connections; see `sources.ts`. LOCK_SOURCES. */
 export const sources = table('sources', SOURCES_MAX, {
+  /** Address, and how many connections are served and wait. */
   row: locked(record),
-  /** Next in the chain, and how many connections are served and wait. */
-  link: locked(words(4)),
   bucket: locked(words(2)),
+  next: locked(i32),
 });
 
 /** Rows are workers. */
@@ -351,6 +357,7 @@ export const schema = {
   serverCounters,
   serverTraffic,
   clients,
+  clientBlocks,
   sources,
   workers,
   gauges,

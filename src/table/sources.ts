@@ -9,13 +9,14 @@
  * worker that is gone, by `giveSource` for a served connection and `leaveSource` for a waiting one.
  */
 import { fail } from '../base/assert.ts';
-import { LINK_WORDS, addRow, findRow, hashKey, isRowLive, removeRow, setKey } from './addresses.ts';
+import { addRow, findRow, hashKey, isRowLive, removeRow, setKey } from './addresses.ts';
+import { RECORD_WORDS } from './columns.ts';
 import { LOCK_SOURCES, lock, unlock } from './shared.ts';
 import type { Tables } from './tables.ts';
 
-/* Words of a row's links, beyond those of `addresses.ts`. */
-const LINK_SERVED = 1;
-const LINK_WAITING = 2;
+/* Words of a record, beyond those of `addresses.ts`. */
+const ROW_SERVED = 5;
+const ROW_WAITING = 6;
 
 /**
  * Counts a new connection of the peer: served when fewer than `limit` are, else as one that waits.
@@ -38,7 +39,7 @@ export function takeSource(
   limit: number,
 ): number {
   const { sources } = tables;
-  const { link } = sources;
+  const { words } = sources.row;
   setKey(peers, at, prefix, 0);
   const hash = hashKey(tables);
   lock(tables, LOCK_SOURCES, worker);
@@ -48,13 +49,13 @@ export function takeSource(
     unlock(tables, LOCK_SOURCES, worker);
     return 0;
   }
-  const rowAt = row * LINK_WORDS;
+  const rowAt = row * RECORD_WORDS;
   if (known === 0) {
-    link[rowAt + LINK_SERVED] = 0;
-    link[rowAt + LINK_WAITING] = 0;
+    words[rowAt + ROW_SERVED] = 0;
+    words[rowAt + ROW_WAITING] = 0;
   }
-  const isServed = limit === 0 || link[rowAt + LINK_SERVED] < limit;
-  link[rowAt + (isServed ? LINK_SERVED : LINK_WAITING)]++;
+  const isServed = limit === 0 || words[rowAt + ROW_SERVED] < limit;
+  words[rowAt + (isServed ? ROW_SERVED : ROW_WAITING)]++;
   unlock(tables, LOCK_SOURCES, worker);
   return isServed ? row : -row;
 }
@@ -67,14 +68,14 @@ export function takeSource(
  * @errors asserts that one waits.
  */
 export function promoteSource(tables: Tables, worker: number, row: number, limit: number): boolean {
-  const { link } = tables.sources;
-  const at = row * LINK_WORDS;
+  const { words } = tables.sources.row;
+  const at = row * RECORD_WORDS;
   lock(tables, LOCK_SOURCES, worker);
-  const isThere = isRowLive(tables.sources, row) && link[at + LINK_WAITING] > 0;
-  const isServed = isThere && (limit === 0 || link[at + LINK_SERVED] < limit);
+  const isThere = isRowLive(tables.sources, row) && words[at + ROW_WAITING] > 0;
+  const isServed = isThere && (limit === 0 || words[at + ROW_SERVED] < limit);
   if (isServed) {
-    link[at + LINK_WAITING]--;
-    link[at + LINK_SERVED]++;
+    words[at + ROW_WAITING]--;
+    words[at + ROW_SERVED]++;
   }
   unlock(tables, LOCK_SOURCES, worker);
   if (!isThere) fail('who is promoted has waited');
@@ -89,33 +90,33 @@ export function promoteSource(tables: Tables, worker: number, row: number, limit
  * @errors asserts that one is served.
  */
 export function giveSource(tables: Tables, worker: number, row: number): number {
-  return end(tables, worker, row, LINK_SERVED);
+  return end(tables, worker, row, ROW_SERVED);
 }
 
 /** Ends a connection of the source that waited. @returns, @owner, @errors as `giveSource`. */
 export function leaveSource(tables: Tables, worker: number, row: number): number {
-  return end(tables, worker, row, LINK_WAITING);
+  return end(tables, worker, row, ROW_WAITING);
 }
 
 /** Connections of the source that are served. @owner any thread; exact for whoever holds one of them. */
 export function servedOf(tables: Tables, row: number): number {
-  return tables.sources.link[row * LINK_WORDS + LINK_SERVED];
+  return tables.sources.row.words[row * RECORD_WORDS + ROW_SERVED];
 }
 
 /** Connections of the source that wait. @owner as `servedOf`. */
 export function waitingOf(tables: Tables, row: number): number {
-  return tables.sources.link[row * LINK_WORDS + LINK_WAITING];
+  return tables.sources.row.words[row * RECORD_WORDS + ROW_WAITING];
 }
 
 function end(tables: Tables, worker: number, row: number, word: number): number {
   const { sources } = tables;
-  const { link } = sources;
-  const at = row * LINK_WORDS;
+  const { words } = sources.row;
+  const at = row * RECORD_WORDS;
   lock(tables, LOCK_SOURCES, worker);
-  const isThere = row !== 0 && isRowLive(tables.sources, row) && link[at + word] > 0;
-  if (isThere) link[at + word]--;
-  const waiting = link[at + LINK_WAITING];
-  if (isThere && waiting === 0 && link[at + LINK_SERVED] === 0) removeRow(tables, sources, row);
+  const isThere = row !== 0 && isRowLive(tables.sources, row) && words[at + word] > 0;
+  if (isThere) words[at + word]--;
+  const waiting = words[at + ROW_WAITING];
+  if (isThere && waiting === 0 && words[at + ROW_SERVED] === 0) removeRow(tables, sources, row);
   unlock(tables, LOCK_SOURCES, worker);
   if (!isThere) fail('what is given back was taken');
   return waiting;

@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import koffi from 'koffi';
 import { expect, test } from 'vitest';
-import { layout } from '../../src/table/layout.ts';
+import { RECORD_SIZE } from '../../src/table/columns.ts';
+import { COLUMN_ALIGN, layout } from '../../src/table/layout.ts';
+import { createTables, openTables } from '../../src/table/tables.ts';
 
 const SETS = 10;
 
@@ -65,7 +68,25 @@ const clientsProgram = `
 
 test('two thousand clients cost no more than their rows, whatever the tables have room for', () => {
   const grown = middleOf(clientsProgram);
-  // Record, links, buckets and bytes come to 72 bytes a row.
+  // Record, chain, buckets and order come to 80 bytes a row and more.
   expect(grown).toBeGreaterThan(2000 * 60);
   expect(grown).toBeLessThan(1_000_000);
+});
+
+test('a record lies in one cache line', () => {
+  const { clients, sources } = openTables(createTables());
+  expect(COLUMN_ALIGN % RECORD_SIZE).toBe(0);
+  for (const { words } of [clients.row, sources.row]) expect(koffi.address(words) % BigInt(COLUMN_ALIGN)).toBe(0n);
+});
+
+test('tables are to be had where address space is scarce', () => {
+  const program = `
+    const { createTables, openTables } = await import(process.argv[1] + 'tables.js');
+    openTables(createTables(1)).connections.state[1] = 1;
+    process.stdout.write('made');
+  `;
+  const dist = new URL('../../dist/table/', import.meta.url).href;
+  const limited = 'ulimit -v 4000000; exec "$@"';
+  const args = ['-c', limited, 'sh', process.execPath, '--input-type=module', '-e', program, dist];
+  expect(execFileSync('sh', args, { encoding: 'utf8' })).toBe('made');
 });
