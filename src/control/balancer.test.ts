@@ -81,6 +81,7 @@ describe('a host that lets us listen', () => {
       localEndpoint: () => endpoint,
       createWake: () => 78,
       wake: () => undefined,
+      stopListening: (fd: number) => notes.push(`stop ${fd}`),
       close: (fd: number) => notes.push(`close ${fd}`),
       abort: (fd: number) => notes.push(`abort ${fd}`),
       unlinkOwn: (path: string) => notes.push(`unlink ${path}`),
@@ -193,8 +194,8 @@ describe('a host that lets us listen', () => {
     expect([balancer.address, notes]).toEqual(['127.0.0.1:0', []]);
     Object.assign(host, { listen: () => ({ fd: 79 }) });
     await balancer.apply(moved);
-    expect([balancer.address, notes]).toEqual(['/run/pen.sock', ['close 77']]);
+    expect([balancer.address, notes]).toEqual(['/run/pen.sock', ['stop 77', 'close 77']]);
     await balancer.stop();
-    expect(notes).toEqual(['close 77', 'close 79', 'unlink /run/pen.sock']);
+    expect(notes).toEqual(['stop 77', 'close 77', 'close 79', 'unlink /run/pen.sock']);
   });
 });

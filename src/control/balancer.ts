@@ -6,8 +6,8 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Fd } from '../base/brand.ts';
-import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
+import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, portOf, writeEndpoint } from '../base/endpoint.ts';
+import { ConfigError, limitsOf, type Configuration, type WrittenEndpoint, type LoopChoice } from '../config/model.ts';
 import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
 import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
@@ -122,8 +122,10 @@ export class Balancer {
     const before = this.running;
     if (configuration === before.configuration) return;
     const limits = this.limitsFor(configuration, before);
-    const isMoved = configuration.listen?.endpoint !== before.configuration.listen?.endpoint;
-    const listeners = isMoved ? [await openListener(this.host, configuration, limits)] : before.listeners;
+    const isMoved = this.isMoved(configuration, before);
+    const listeners = isMoved
+      ? [await openListener(this.host, configuration, limits, before.listeners)]
+      : before.listeners;
     try {
       await this.publish(configuration, listeners, limits);
     } catch (error) {
@@ -132,6 +134,12 @@ export class Balancer {
     }
     this.running = { ...before, configuration, listeners, limits };
     if (isMoved) await this.retire(before.listeners);
+  }
+
+  /** Whether there is to be another listener. One that is wanted where it is anyway stays. */
+  private isMoved({ listen }: Configuration, { configuration, listeners }: Running): boolean {
+    if (listen?.endpoint === configuration.listen?.endpoint) return false;
+    return listen === undefined || listeners.every(({ endpoint }) => endpoint.join() !== recordOf(listen).join());
   }
 
   /** Makes the worker look into its tables. */
@@ -165,6 +173,7 @@ export class Balancer {
     for (let waited = 0; !allWorkersPast(this.tables, before) && waited < PUBLISH_TRIES; waited++) {
       await delay(PUBLISH_WAIT_MS);
     }
+    for (const { fd } of listeners) this.host.stopListening(fd);
     // The turn that noted the version also cancels the accept; its end is the loop's business.
     await delay(RETIRE_MS);
     closeListeners(this.host, listeners);
@@ -218,20 +227,37 @@ function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
   }
 }
 
-async function openListener(host: Host, configuration: Configuration, { backlog }: Room): Promise<OpenListener> {
+/** @param before listeners that this one replaces. */
+async function openListener(
+  host: Host,
+  configuration: Configuration,
+  { backlog }: Room,
+  before: readonly OpenListener[] = [],
+): Promise<OpenListener> {
   const { listen, settings } = configuration;
   if (!listen)
     throw new ConfigError('listen address', 'missing; write where clients come to, as in pen 80 server:8080');
-  const wanted = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(listen.endpoint, wanted, 0);
+  const wanted = recordOf(listen);
   const { fd, error } = await listenOn(host, wanted, {
     backlog,
     noDelay: settings.tcpNodelay,
     keepAlive: true,
+    beside: before.find(({ endpoint }) => hasSamePort(endpoint, wanted))?.fd,
   });
   if (error)
     throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`);
   return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
+}
+
+function recordOf({ endpoint }: WrittenEndpoint): Uint8Array {
+  const record = new Uint8Array(ENDPOINT_SIZE);
+  writeEndpoint(endpoint, record, 0);
+  return record;
+}
+
+function hasSamePort(one: Uint8Array, other: Uint8Array): boolean {
+  if (one[ENDPOINT_KIND] === KIND_UNIX || other[ENDPOINT_KIND] === KIND_UNIX) return false;
+  return portOf(one, 0) === portOf(other, 0);
 }
 
 async function listenOn(host: Host, endpoint: Uint8Array, options: ListenOptions): Promise<ListenResult> {

@@ -6,7 +6,7 @@
 import { assert } from '../base/assert.ts';
 import type { Fd, ListenerSlot } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
-import { ECANCELED } from '../base/errno.ts';
+import { ECANCELED, EINVAL } from '../base/errno.ts';
 import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
 import { connectionsUsed, placesTaken, reservePlaces } from '../table/shared.ts';
 import { giveReserved, noteReserved, pauseForDescriptors } from './accept-state.ts';
@@ -132,7 +132,8 @@ export function onAccept(
   if (a.inFlight === 0) a.isYielding = false;
   e.acceptDirty = true;
   if (e.parking.isShortOfRoom) e.parking.isSweepDue = true;
-  if (result < 0 && result !== -ECANCELED) pauseForDescriptors(e);
+  // EINVAL: main has stopped a listener that was taken out of the configuration.
+  if (result < 0 && result !== -ECANCELED && result !== -EINVAL) pauseForDescriptors(e);
 }
 
 /** In `armed`: all the room of the accept is used, its final completion is awaited. */

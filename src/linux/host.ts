@@ -16,7 +16,16 @@ import type { Ffi } from '../ffi/load.ts';
 import type { Libc } from '../ffi/libc.ts';
 import type { DescriptorLimit, Host, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
 import { decodePeer, encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
-import { bindSockets, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET, type Sockets } from './sockets.ts';
+import {
+  bindSockets,
+  IPPROTO_IPV6,
+  IPV6_V6ONLY,
+  SHUT_RDWR,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SOL_SOCKET,
+  type Sockets,
+} from './sockets.ts';
 import { openSystemLog } from './system-log.ts';
 import { probeUring } from './uring/probe.ts';
 
@@ -68,7 +77,9 @@ export class LinuxHost implements Host {
     if (kind !== KIND_UNIX) this.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // The system's default (net.ipv6.bindv6only) must not decide which clients reach us.
     if (kind === KIND_IPV6) this.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    this.setReusePort([fd, options.beside], 1);
     const result = this.bindAndListen(fd, endpoint, options);
+    this.setReusePort([fd, options.beside], 0);
     if (result >= 0) return { fd };
     this.sockets.closeFd(fd);
     return { error: listenRefusal(result, endpoint) };
@@ -87,6 +98,10 @@ export class LinuxHost implements Host {
     endpoint[ENDPOINT_PATH_LENGTH] = text.length;
     endpoint.set(text, ENDPOINT_PATH);
     return endpoint;
+  }
+
+  stopListening(fd: Fd): void {
+    this.libc.shutdown(fd, SHUT_RDWR);
   }
 
   close(fd: Fd): void {
@@ -191,6 +206,13 @@ export class LinuxHost implements Host {
     if (mode !== undefined) chmodSync(path, mode);
     const identity = identityOf(path);
     if (identity !== undefined) this.own.set(path, identity);
+  }
+
+  /** Two sockets may overlap while both are bound with this option; nobody else's can, for they are not ours. */
+  private setReusePort([fd, beside]: readonly [Fd, Fd | undefined], value: number): void {
+    if (beside === undefined) return;
+    this.setOption(fd, SOL_SOCKET, SO_REUSEPORT, value);
+    this.setOption(beside, SOL_SOCKET, SO_REUSEPORT, value);
   }
 
   private setOption(fd: Fd, level: number, name: number, value: number): void {

@@ -22,12 +22,14 @@ export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
+export const SO_REUSEPORT = 15;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 
 const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 const TCP_INFO = 11;
 /** tcpi_state, the first byte of struct tcp_info, of a connection that is gone. @source netinet/tcp.h */
 const TCP_CLOSE = 7;

@@ -28,6 +28,12 @@ export interface ListenOptions {
   readonly noDelay: boolean;
   /** SO_KEEPALIVE, which accepted sockets inherit. Ignored for unix sockets. */
   readonly keepAlive: boolean;
+  /**
+   * A listener of ours that may have the same port at an address that includes this one or is included in it, and is
+   * about to be closed: both stand for a while, so that nobody is refused when one takes over from the other. Ignored
+   * where the system has no such thing.
+   */
+  readonly beside?: Fd | undefined;
   /** Permission bits of a unix socket, set before anybody can connect. Default: as the umask leaves them. */
   readonly mode?: number;
 }
@@ -68,6 +74,12 @@ export interface Host {
 
   /** The address a socket is bound to, as ENDPOINT_SIZE bytes: for port 0. KIND_NONE when there is none. */
   localEndpoint(fd: Fd): Uint8Array;
+
+  /**
+   * A listener takes no more clients, while its descriptor stays for accepts that are still to end. Those who waited at
+   * it are reset at once, rather than when it is closed. No-op where the loop listens.
+   */
+  stopListening(fd: Fd): void;
 
   /** Closes a descriptor of ours. */
   close(fd: Fd): void;

@@ -48,6 +48,9 @@ export class NodeHost implements Host {
     return this.endpoints.get(fd) ?? new Uint8Array(ENDPOINT_SIZE);
   }
 
+  /** Nothing: the loop hands out no client that nobody asks for, and closing follows. */
+  stopListening(): void {}
+
   close(fd: Fd): void {
     this.endpoints.delete(fd);
     this.ask({ ask: 'close', fd });

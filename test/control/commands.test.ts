@@ -48,6 +48,28 @@ onEachLoop(
       await rig.pair();
     });
 
+    test('listen moves to another address with the same port, and back', async () => {
+      const port = await freePort();
+      const [one, all] = [`127.0.0.1:${port}`, `0.0.0.0:${port}`];
+      expect(await say(`listen ${one}`)).toBe(`${one}\n`);
+      expect(await say(`listen ${one}`), 'the same again').toBe(`${one}\n`);
+      // Node has no listener beside another one.
+      if (rig.loop === 'node') expect(await say(`listen ${all}`)).toBe(`${one}\n`);
+      for (let i = 0; i < 3 && rig.loop !== 'node'; i++) {
+        expect(await say(`listen ${all}`)).toBe(`${all}\n`);
+        for (const host of ['127.0.0.1', '127.0.0.2']) {
+          const client = Peer.connect(ip(host, port));
+          (await rig.nextServerPeer(client)).close();
+        }
+        expect(await say(`listen ${one}`)).toBe(`${one}\n`);
+        (await rig.nextServerPeer(Peer.connect(ip('127.0.0.1', port)))).close();
+        const late = Peer.connect(ip('127.0.0.2', port));
+        await rig.until(() => late.ending === 'ECONNREFUSED', 'nobody listens at the other address');
+      }
+      expect(await say(`listen 127.0.0.1:${rig.pen.port}`)).toBe(`127.0.0.1:${rig.pen.port}\n`);
+      await rig.pair();
+    });
+
     test('listen on a port that is taken keeps the old one', async () => {
       const now = await say('listen');
       expect(await say(`listen ${rig.server.address}`)).toBe(now);

@@ -129,6 +129,27 @@ describe.runIf(ffi)('host', () => {
     expect(error.help).toContain('ss -ltnp');
   });
 
+  test('a listener may stand beside the one that it replaces, and a second instance is refused all the same', async () => {
+    const first = listen(loopback);
+    const wide = host.localEndpoint(first);
+    const port = portOf(wide);
+    const anyAddress = record({ kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port });
+    expect(refusalOf(anyAddress).code).toBe('EADDRINUSE');
+    const { fd, error } = host.listen(anyAddress, { ...options, beside: first });
+    expect(error).toBeUndefined();
+    open.push(fd!);
+    for (const endpoint of [wide, anyAddress]) expect(refusalOf(endpoint).code).toBe('EADDRINUSE');
+    host.stopListening(first);
+    const client = connect(port, '127.0.0.1');
+    await new Promise((resolve, reject) => client.once('connect', resolve).once('error', reject));
+    client.destroy();
+    host.stopListening(fd!);
+    const late = connect(port, '127.0.0.1');
+    expect(await new Promise((resolve) => late.once('error', (e: NodeJS.ErrnoException) => resolve(e.code)))).toBe(
+      'ECONNREFUSED',
+    );
+  });
+
   test('an address of another machine is refused with a reason', () => {
     const error = refusalOf(record({ kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 1), port: 0 }));
     expect(error.code).toBe('EADDRNOTAVAIL');
