@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -17,6 +17,22 @@ function graph(...args: string[]): { status: number | null; stdout: string; stde
 
 test('the drawing in docs/architecture.md is fresh, if there is one', () => {
   if (existsSync(page)) expect(graph('--check').stderr).toBe('');
+});
+
+test('the table of rooms has those that there are, and the text below it those that are to come', () => {
+  const law = JSON.parse(readFileSync(join(root, 'test', 'laws', 'rooms.json'), 'utf8')) as Record<
+    string,
+    { pure?: true }
+  >;
+  const [, section = ''] = /^## Rooms\n([^]*?)^Which rooms import which/m.exec(readFileSync(page, 'utf8')) ?? [];
+  const rows = [...section.matchAll(/^\| `(\w+)` \|.*\|.*\| ?(yes|) ?\|$/gm)];
+  const there = readdirSync(join(root, 'src'));
+  expect(new Map(rows.map(([, room, pure]) => [room, pure === 'yes']))).toEqual(
+    new Map(there.map((room) => [room, law[room]?.pure === true])),
+  );
+  const [, later = ''] = /^The law names more rooms[^(]*\(([^)]*)\)/m.exec(section) ?? [];
+  const toCome = Object.keys(law).filter((room) => !there.includes(room));
+  expect(new Set([...later.matchAll(/\w+/g)].map(String))).toEqual(new Set(toCome));
 });
 
 test('a stale drawing is refused, a written one is fresh', () => {
