@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 
-/** @source lib/net.js, lib/internal/streams/duplex.js of Node 20 to 24 */
+/** @source lib/net.js, lib/internal/streams/duplex.js of Node 20 to 26 */
 interface Inside {
   readonly _handle?: { readStart?(): number } | null;
   readonly _writableState?: { autoDestroy?: boolean };

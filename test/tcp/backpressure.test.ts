@@ -213,7 +213,7 @@ onEachLoop('T8: crowds', CROWD, (rig) => {
   afterEach(async () => quiet.settle());
   afterAll(async () => quiet.stop());
 
-  const COSTS = 'there a stalled reader costs up to 250 KB of memory, and time of everybody';
+  const COSTS = 'there a stalled reader costs 200 KB of memory, and time of everybody';
   test.skipIf(rig.cannot('node', COSTS))(
     `T8: ${STALLED} readers stalled with their window closed leave the others' rate as without them, by half at least`,
     async () => {
