@@ -46,6 +46,15 @@ describe('descriptors', () => {
     expect(await start(2000 + DESCRIPTOR_RESERVE, 1000)).toBeInstanceOf(Reached);
   });
 
+  test('each further worker needs some of its own', async () => {
+    const wanted = configuration(1000);
+    const four = { ...wanted, settings: { ...wanted.settings, workers: 4 } };
+    const begin = async (limit: number): Promise<unknown> =>
+      Balancer.start(hostWith(limit), four, NO_WORKER).catch((error: unknown) => error);
+    expect(String(await begin(2000 + DESCRIPTOR_RESERVE))).toContain('1000 connections need 2072 descriptors');
+    expect(await begin(2072)).toBeInstanceOf(Reached);
+  });
+
   test('a machine without room for a single connection is refused in any case', async () => {
     const error = await start(DESCRIPTOR_RESERVE + 1, 0);
     expect(error).toBeInstanceOf(ConfigError);

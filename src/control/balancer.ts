@@ -20,6 +20,8 @@ import { Supervisor } from './supervisor.ts';
 export const DESCRIPTOR_RESERVE = 48;
 /** Those of a control socket and its peers. */
 const CONTROL_RESERVE = 101;
+/** Those of each worker beyond the first: its thread's, its loop's and its wake-up. */
+const WORKER_RESERVE = 8;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
 /** How long a new configuration waits for a worker's turn to end: in all a few seconds. */
@@ -282,7 +284,7 @@ function fitToMachine(host: Host, configuration: Configuration): Room & { connMa
   if (slotsFor(connMax, asked) > slots) {
     throw new ConfigError('conn_max', `there is room for ${slots} connections, parked ones included`);
   }
-  const own = DESCRIPTOR_RESERVE + (control ? CONTROL_RESERVE : 0);
+  const own = DESCRIPTOR_RESERVE + (settings.workers - 1) * WORKER_RESERVE + (control ? CONTROL_RESERVE : 0);
   const isHolding = host.listenInLoop !== undefined;
   // One more than may wait is turned away.
   const held = (backlog: number): number => (isHolding ? backlog + 1 : 0);

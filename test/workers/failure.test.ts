@@ -144,6 +144,40 @@ needs({ linux: true }, "a worker that fails (Node's own loop)", () => {
   });
 });
 
+needs({ linux: true }, 'a failure that cannot be undone', () => {
+  test('in the middle of what all workers share, ends the process', async () => {
+    server = new Server();
+    server.onPeer = answer;
+    const at = (planted = await Planted.start({
+      settings: { workers: 2, loop: 'epoll', connMax: CLIENTS, sourceMax: 0 },
+      servers: [server.port],
+    }));
+    const client = visitor(at);
+    await reactor().until(() => client.received === 100, 'it is served');
+    await at.fail(1, 'with a lock');
+    expect(await at.ended).toBe(3);
+    expect(at.said).toMatch(/^worker 1 failed while it changed what all workers share: .*planted/);
+  });
+});
+
+needs({ linux: true }, 'stopping while a worker fails', () => {
+  test('ends the process in order', async () => {
+    server = new Server();
+    server.onPeer = answer;
+    for (const worker of [0, 1]) {
+      const at = (planted = await Planted.start({
+        settings: { workers: 2, loop: 'epoll', connMax: CLIENTS, sourceMax: 0 },
+        servers: [server.port],
+      }));
+      const clients = Array.from({ length: 10 }, () => visitor(at));
+      await reactor().until(() => clients.every((client) => client.received === 100), 'they are served');
+      await at.fail(worker);
+      expect(await at.stop()).toBe(0);
+      await reactor().until(() => clients.every((client) => client.ending === 'ECONNRESET'), 'all are told');
+    }
+  });
+});
+
 needs({ linux: true }, 'a worker that hangs', () => {
   test('ends the process, which one that is merely suspended does not', async () => {
     server = new Server();

@@ -6,6 +6,7 @@ const WORD_FROM = 60_000;
 /** What it can be told. */
 export const THROW = 1;
 export const HANG = 2;
+export const THROW_LOCKED = 3;
 
 export function order(tables, worker, what) {
   Atomics.store(tables.serverCounters.failures, WORD_FROM + worker, what);

@@ -8,9 +8,10 @@
    what is imported from compiled files has no types here */
 import { workerData } from 'node:worker_threads';
 import { runWorker } from '../../dist/bin/run-worker.js';
+import { LOCK_SOURCES, lock } from '../../dist/table/shared.js';
 import { openTables } from '../../dist/table/tables.js';
 import { Prng } from '../../dist/base/prng.js';
-import { HANG, ordered, THROW } from './order.mjs';
+import { HANG, ordered, THROW, THROW_LOCKED } from './order.mjs';
 
 /** Calls that a turn makes. Not `close`: the kernel may do what it likes, but that it does. */
 const CALLS =
@@ -33,6 +34,10 @@ function plant(loop) {
   const isDue = () => {
     // For ever, as a mistake in the engine might.
     while (ordered(tables, worker) === HANG);
+    if (ordered(tables, worker) === THROW_LOCKED) {
+      lock(tables, LOCK_SOURCES, worker);
+      return true;
+    }
     return ordered(tables, worker) === THROW || (performance.now() >= dueMs && --left <= 0);
   };
   for (const name of ['run', 'destroy', 'close', 'trim', 'trimPipes']) planted[name] = loop[name].bind(loop);

@@ -96,9 +96,9 @@ export class Planted {
     return (await this.ask('slots')) as readonly (readonly number[])[];
   }
 
-  /** Makes a worker throw in one of its next turns. */
-  async fail(worker: number): Promise<void> {
-    await this.ask('fail', worker);
+  /** Makes a worker throw in one of its next turns, perhaps while it holds a lock. */
+  async fail(worker: number, how: 'freely' | 'with a lock' = 'freely'): Promise<void> {
+    await this.ask(how === 'freely' ? 'fail' : 'failLocked', worker);
   }
 
   /** Makes a worker stay in one of its next turns for ever. */
