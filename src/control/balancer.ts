@@ -296,9 +296,10 @@ function fitToMachine(host: Host, configuration: Configuration): Room & { connMa
   const needed = descriptorsFor(connMax, asked) + reserve;
   const possible = Math.floor((limit - reserve - asked) / 2);
   if (limit < needed && (settings.connMax !== 0 || possible < 1)) {
+    const less = possible < 1 ? '' : `, or allow at most ${possible} connections (-x)`;
     throw new ConfigError(
       'conn_max',
-      `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed}), or allow at most ${Math.max(0, possible)} connections (-x)`,
+      `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed})${less}`,
     );
   }
   const descriptorMax = Math.min(limit - reserve, DESCRIPTORS_MAX);
