@@ -1,6 +1,8 @@
 /** What client lookup costs, measured on the tables themselves: no sockets, no loop. */
 import { ENDPOINT_IP, ENDPOINT_KIND, KIND_IPV4, PEER_SIZE } from '../src/base/endpoint.ts';
 import { Prng } from '../src/base/prng.ts';
+import { chooseHost } from '../src/cli/choose-host.ts';
+import { expectClients } from '../src/control/big-pages.ts';
 import { ClientVisit, creditClient, rememberServer, touchClient } from '../src/table/clients.ts';
 import { beginPublish, commitPublish, configAt, currentVersion } from '../src/table/publish.ts';
 import { giveSource, takeSource } from '../src/table/sources.ts';
@@ -125,5 +127,6 @@ export function lookupTables(clients: number, seed: number): SharedArrayBuffer {
   draft.farms.clientsMax[0] = clients;
   draft.farms.clientPrefix[0] = 128;
   commitPublish(tables);
+  expectClients(chooseHost('auto').host, tables, clients);
   return memory;
 }

@@ -2,9 +2,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
 import type { Host, ListenOptions } from '../loop/host.ts';
-import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX } from '../table/limits.ts';
+import { CLIENTS_MAX, CONNECTIONS_MAX, NODE_CONNECTIONS_MAX } from '../table/limits.ts';
 import { configAt, currentVersion } from '../table/publish.ts';
+import { clientMemory } from '../table/tables.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
+import { BIG_PAGES_CLIENTS } from './big-pages.ts';
 
 const LISTEN = { text: '0', endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } } as const;
 const NO_WORKER = new URL('file:///nowhere/worker.js');
@@ -110,6 +112,23 @@ describe('a host that lets us listen', () => {
     expect(balancer.address).toBe('127.0.0.1:0');
     expect(await balancer.stop()).toBe(true);
     expect(notes).toEqual(['close 77']);
+  });
+
+  test('is asked for big pages when many clients are expected, at start or later', async () => {
+    const { host } = noting();
+    const asked: number[] = [];
+    Object.assign(host, { preferBigPages: (bytes: Uint8Array) => void asked.push(bytes.length) });
+    const expecting = (clientsMax: number): Configuration => {
+      const { settings, ...others } = configuration(10);
+      return { ...others, settings: { ...settings, clientsMax } };
+    };
+    const balancer = await Balancer.start(host, expecting(BIG_PAGES_CLIENTS), WORKER);
+    expect(asked).toEqual([clientMemory(balancer.tables).length]);
+    await balancer.apply(expecting(BIG_PAGES_CLIENTS - 1));
+    expect(asked).toHaveLength(1);
+    await balancer.apply(expecting(CLIENTS_MAX - 1));
+    expect(asked).toHaveLength(2);
+    await balancer.stop();
   });
 
   /** A host whose loop listens, and how many clients may wait there. */

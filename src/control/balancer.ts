@@ -13,6 +13,7 @@ import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '.
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
+import { expectClients } from './big-pages.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -80,6 +81,7 @@ export class Balancer {
     const tables = openTables(createTables(randomInt(SEED_MAX)));
     try {
       publish(tables, fitted, listeners, limits);
+      expectClients(host, tables, clientsMax);
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
       const supervisor = await Supervisor.start({ script, host, tables, count, loop, slots, say });
@@ -134,6 +136,7 @@ export class Balancer {
       if (isMoved) closeListeners(this.host, listeners);
       throw error;
     }
+    expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = { ...before, configuration, listeners, limits };
     if (isMoved) await this.retire(before.listeners);
   }

@@ -45,7 +45,8 @@ function load(): FfiResult {
       func: (name, result, parameters) => library.func(name, result, parameters) as (...values: number[]) => number,
       errno: () => koffi.errno(),
     });
-    return { ffi: { libc, ...bindMemory(libc, (address, length) => koffi.view(address, length)) } };
+    const view = (address: number, length: number): ArrayBuffer => koffi.view(address, length);
+    return { ffi: { libc, ...bindMemory(libc, view, (bytes) => Number(koffi.address(bytes))) } };
   } catch (error) {
     // The first line says it; the rest is where Node has looked.
     const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);

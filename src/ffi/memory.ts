@@ -12,6 +12,9 @@ export interface NativeMemory {
 /** Makes an ArrayBuffer of memory that it does not own. */
 export type View = (address: number, length: number) => ArrayBuffer;
 
+/** Where a view of JavaScript's memory begins. */
+export type AddressOf = (bytes: Uint8Array) => number;
+
 export interface MemoryCalls {
   /**
    * Reserves zeroed private memory. Pages cost nothing until they are touched.
@@ -37,6 +40,14 @@ export interface MemoryCalls {
    * @returns 0 or -errno.
    */
   discard(memory: NativeMemory, offset: number, length: number): number;
+  /**
+   * Asks the kernel to hold memory of JavaScript's in big pages (2 MB), as far as they lie wholly inside `bytes`: those
+   * that are touched from now on, and in time the others. It is a wish.
+   *
+   * @param bytes of memory that never moves and is never given back, as that of the tables.
+   * @returns 0 or -errno (EINVAL: a kernel without).
+   */
+  preferBigPages(bytes: Uint8Array): number;
 }
 
 const PROT_READ_WRITE = 3;
@@ -46,10 +57,13 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_POPULATE = 0x8000;
 const MADV_DONTNEED = 4;
+const MADV_HUGEPAGE = 14;
 const PAGE = 4096;
+/** The largest of the small pages that any processor has. */
+const PAGE_MAX = 65_536;
 
 /** The calls above, on a C library. @source asm-generic/mman-common.h, asm-generic/mman.h, mmap(2), madvise(2) */
-export function bindMemory(libc: Libc, view: View): MemoryCalls {
+export function bindMemory(libc: Libc, view: View, addressOf: AddressOf): MemoryCalls {
   const map = (length: number, flags: number, fd: number, offset: number): NativeMemory => {
     const base = libc.mmap(0, length, PROT_READ_WRITE, flags, fd, offset);
     if (base < 0) throw new Error(`cannot map ${length} bytes of memory: ${errnoName(base)}`);
@@ -66,6 +80,12 @@ export function bindMemory(libc: Libc, view: View): MemoryCalls {
       const first = Math.ceil(offset / PAGE) * PAGE;
       const end = Math.floor((offset + length) / PAGE) * PAGE;
       return end > first ? libc.madvise(memory.base + first, end - first, MADV_DONTNEED) : 0;
+    },
+    preferBigPages: (bytes) => {
+      const base = addressOf(bytes);
+      const first = Math.ceil(base / PAGE_MAX) * PAGE_MAX;
+      const end = Math.floor((base + bytes.length) / PAGE_MAX) * PAGE_MAX;
+      return end > first ? libc.madvise(first, end - first, MADV_HUGEPAGE) : 0;
     },
   };
 }

@@ -150,6 +150,10 @@ export class LinuxHost implements Host {
     return this.libc.poll(this.base + POLL_AT, 1, 0) !== 0;
   }
 
+  preferBigPages(bytes: Uint8Array): void {
+    this.ffi.preferBigPages(bytes);
+  }
+
   exitNow(code: number): never {
     this.libc._exit(code);
     throw new Error('_exit does not return');

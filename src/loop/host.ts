@@ -111,6 +111,12 @@ export interface Host {
   canWrite(fd: number): boolean;
 
   /**
+   * Asks for big pages under memory that is read all over, which spares the processor the search for small ones. Takes
+   * up to two of them more than is used. Undefined where there are none to ask for.
+   */
+  readonly preferBigPages?: (bytes: Uint8Array) => void;
+
+  /**
    * Ends the process at once, without waiting for threads: for a worker that hangs in the kernel or in a loop.
    * Does not return.
    */

@@ -5,7 +5,7 @@ import { LANE_STRIDE, addTo, lane, maxLane, raiseLane, setLane, sumLanes, type L
 import { COLUMN_ALIGN, HEADER_WORDS, layout } from './layout.ts';
 import { CONNECTIONS_MAX, FARMS_MAX, SERVERS_MAX, WORKERS_MAX } from './limits.ts';
 import { schema } from './schema.ts';
-import { createTables, openTables } from './tables.ts';
+import { clientMemory, createTables, openTables } from './tables.ts';
 
 describe('layout', () => {
   const spans = layout.places.flatMap(({ table, column, spec, offsets, length }) =>
@@ -88,6 +88,20 @@ describe('tables', () => {
   test('refuse memory that was laid out otherwise', () => {
     expect(() => openTables(new SharedArrayBuffer(4096))).toThrow('size of this schema');
     expect(() => openTables(new SharedArrayBuffer(layout.byteCount))).toThrow('laid out by this schema');
+  });
+
+  test('have the memory of clients in one piece, and of nobody else', () => {
+    const bytes = clientMemory(tables);
+    const end = bytes.byteOffset + bytes.length;
+    const isInside = (table: string): boolean => table === 'clients' || table === 'clientBlocks';
+    for (const { table, spec, offsets, length } of layout.places) {
+      const isBefore = offsets[1] + length * spec.type.size <= bytes.byteOffset;
+      if (!isInside(table)) expect(isBefore || offsets[0] >= end, table).toBe(true);
+    }
+    for (const view of [tables.clients.row.words, tables.clients.next, tables.clientBlocks.neighbour]) {
+      expect(view.byteOffset).toBeGreaterThanOrEqual(bytes.byteOffset);
+      expect(view.byteOffset + view.byteLength).toBeLessThanOrEqual(end);
+    }
   });
 
   test('never grow', () => {

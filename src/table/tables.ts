@@ -141,6 +141,14 @@ export function openTables(memory: SharedArrayBuffer): Tables {
   return { ...(rows as unknown as Rows), config: config as unknown as Tables['config'], header, banked, memory };
 }
 
+/** All memory of clients and their orders, for whoever says what pages it shall have. @owner main. */
+export function clientMemory({ memory }: Tables): Uint8Array {
+  const places = layout.places.filter(({ table }) => table === 'clients' || table === 'clientBlocks');
+  const first = Math.min(...places.map(({ offsets }) => offsets[0]));
+  const end = Math.max(...places.map(({ spec, offsets, length }) => offsets[1] + length * spec.type.size));
+  return new Uint8Array(memory, first, end - first);
+}
+
 /** Defined, not assigned: V8 turns objects that grow by many computed assignments into slow dictionaries. */
 function setView(target: object, name: string, view: unknown): void {
   Object.defineProperty(target, name, { value: view, enumerable: true });
