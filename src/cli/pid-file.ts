@@ -1,14 +1,34 @@
 /**
  * The pid file: the process id in decimal, without a line end, as scripts of the original read it.
  *
+ * Whoever has written it keeps it open and locked. So a file that a dead process left behind is told from that of a
+ * running one by the kernel, also when the number in it belongs to somebody else by now, as after a restart of the
+ * machine.
+ *
  * @owner main thread.
  */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+  type Stats,
+} from 'node:fs';
 import { ConfigError } from '../config/model.ts';
+import type { Host } from '../loop/host.ts';
 
 const MODE = 0o644;
 /** Follows no link, waits for no reader of a FIFO. */
 const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** Longer than any process id with the space around it. */
+const TEXT_MAX = 64;
+const NOT_ORDINARY = 'it is not an ordinary file';
 
 export interface PidFile {
   /** Removes the file, unless it is somebody else's by now. */
@@ -16,25 +36,53 @@ export interface PidFile {
 }
 
 /**
- * Writes the pid file. A file left behind by a former process is overwritten; a link is not followed, because
- * whoever may write to the folder could otherwise choose which file we destroy.
+ * Writes the pid file. One left behind by a former process is overwritten. A link is not followed, and a file that holds
+ * anything but a number is left alone: whoever names a wrong file by mistake, or may write to the folder, shall not
+ * have us destroy it.
  *
  * @errors ConfigError with the path and the reason.
  */
-export function writePidFile(path: string, pid: number): PidFile {
+export function writePidFile(path: string, pid: number, host: Pick<Host, 'lockFile'>): PidFile {
   try {
-    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | SAFELY, MODE);
-    try {
-      if (!fstatSync(fd).isFile()) throw new Error('it is not an ordinary file');
-      ftruncateSync(fd);
-      writeOrRemove(fd, path, String(pid));
-    } finally {
-      closeSync(fd);
-    }
+    const fd = claim(path, host);
+    ftruncateSync(fd);
+    writeOrRemove(fd, path, String(pid));
+    return { remove: () => removeOwn(path, pid) };
   } catch (error) {
     throw new ConfigError('-p', `cannot write the pid file '${path}': ${reasonOf(error)}`);
   }
-  return { remove: () => removeOwn(path, pid) };
+}
+
+/** Opens the file and locks it; again when its holder has removed it meanwhile. It stays open, so stays ours. */
+function claim(path: string, host: Pick<Host, 'lockFile'>): number {
+  for (;;) {
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | SAFELY, MODE);
+    try {
+      const { ino, dev } = checked(fd, host);
+      const there = lstatSync(path, { throwIfNoEntry: false });
+      if (there?.ino === ino && there.dev === dev) return fd;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    closeSync(fd);
+  }
+}
+
+/** @errors an Error when the file is not ours to overwrite; then it is as it was. */
+function checked(fd: number, host: Pick<Host, 'lockFile'>): Stats {
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) throw new Error(NOT_ORDINARY);
+  const bytes = Buffer.alloc(TEXT_MAX);
+  const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, TEXT_MAX, 0)).trim();
+  if (stats.size > TEXT_MAX || !/^[0-9]*$/.test(text)) {
+    throw new Error('it holds something else than the number of a process, so it was left alone');
+  }
+  if (!host.lockFile(fd)) {
+    const holder = text === '' ? 'another process' : `process ${text}`;
+    throw new Error(`${holder} runs and holds it; stop that process, or name another file`);
+  }
+  return stats;
 }
 
 /** An empty file would tell scripts of a process that is none. */
@@ -68,6 +116,6 @@ function reasonOf(error: unknown): string {
   if (code === 'ENOSPC') return 'no space left on its device';
   if (code === 'EROFS') return 'its file system is read-only';
   if (code === 'EISDIR') return 'it is a folder';
-  if (code === 'ENXIO') return 'it is not an ordinary file';
+  if (code === 'ENXIO') return NOT_ORDINARY;
   return error.message;
 }

@@ -50,7 +50,7 @@ export async function serve(started: Started): Promise<number> {
     for (const text of statisticsLines(balancer.configuration, facts)) say(text);
   };
   const { pidFile } = balancer.configuration.settings;
-  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid);
+  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, host);
   const { kind, reason } = balancer.supervisor.ready;
   if (notice !== '') say(notice);
   if (messenger) leaveTerminal(host, messenger);

@@ -42,6 +42,7 @@ export interface Libc {
   /** Moves bytes between a pipe and a socket; the offsets must be 0. Raises SIGPIPE as write does, which Node ignores. */
   splice(from: number, fromOffset: number, to: number, toOffset: number, length: number, flags: number): number;
   fcntl(fd: number, command: number, argument: number): number;
+  flock(fd: number, operation: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, eventAddress: number): number;
   epoll_wait(epoll: number, eventsAddress: number, eventsMax: number, timeoutMs: number): number;
@@ -131,6 +132,7 @@ function bindRest(bind: Bind, check: Check): Omit<Libc, SocketName> {
   const pipe2 = bind('pipe2', [WORD, INT]);
   const splice = bind('splice', [INT, WORD, INT, WORD, SIZE, 'uint'], WORD);
   const fcntl = bind('fcntl', [INT, INT, WORD]);
+  const flock = bind('flock', [INT, INT]);
   const epollCreate1 = bind('epoll_create1', [INT]);
   const epollCtl = bind('epoll_ctl', [INT, INT, INT, WORD]);
   const epollWait = bind('epoll_wait', [INT, WORD, INT, INT]);
@@ -151,6 +153,7 @@ function bindRest(bind: Bind, check: Check): Omit<Libc, SocketName> {
     splice: (from, fromOffset, to, toOffset, length, flags) =>
       check(splice(from, fromOffset, to, toOffset, length, flags)),
     fcntl: (fd, command, argument) => check(fcntl(fd, command, argument)),
+    flock: (fd, operation) => check(flock(fd, operation)),
     epoll_create1: (flags) => check(epollCreate1(flags)),
     epoll_ctl: (epoll, operation, fd, eventAddress) => check(epollCtl(epoll, operation, fd, eventAddress)),
     epoll_wait: (epoll, events, eventsMax, timeoutMs) => check(epollWait(epoll, events, eventsMax, timeoutMs)),

@@ -31,6 +31,9 @@ import { probeUring } from './uring/probe.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
 const POLLOUT = 4;
+/* @source flock(2): LOCK_EX, LOCK_NB */
+const LOCK_EXCLUSIVE = 2;
+const LOCK_AT_ONCE = 4;
 const RLIMIT_NOFILE = 7;
 const RLIM_INFINITY = 2n ** 64n - 1n;
 
@@ -148,6 +151,10 @@ export class LinuxHost implements Host {
     this.view.setInt16(POLL_AT + 4, POLLOUT, true);
     // An error of the descriptor is an event as well, and the write will tell it.
     return this.libc.poll(this.base + POLL_AT, 1, 0) !== 0;
+  }
+
+  lockFile(fd: number): boolean {
+    return this.libc.flock(fd, LOCK_EXCLUSIVE | LOCK_AT_ONCE) !== -EAGAIN;
   }
 
   preferBigPages(bytes: Uint8Array): void {

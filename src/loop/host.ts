@@ -111,6 +111,13 @@ export interface Host {
   canWrite(fd: number): boolean;
 
   /**
+   * Locks an open file for as long as the descriptor is open, so also until the process ends, whatever ends it.
+   *
+   * @returns false when another process holds the lock; true also where files cannot be locked.
+   */
+  lockFile(fd: number): boolean;
+
+  /**
    * Asks for big pages under memory that is read all over, which spares the processor the search for small ones. Takes
    * up to two of them more than is used. Undefined where there are none to ask for.
    */

@@ -91,6 +91,11 @@ export class NodeHost implements Host {
     return true;
   }
 
+  /** Node locks no files: nobody is known to hold one. */
+  lockFile(): boolean {
+    return true;
+  }
+
   exitNow(code: number): never {
     return process.exit(code);
   }

@@ -109,6 +109,34 @@ needs({ linux: true, packages: ['procps'] }, 'background', () => {
     if (what !== 'an address in use') expect(existsSync(socket)).toBe(false);
   });
 
+  test('a pid file has one holder: a second Pen is refused by name of the first, which goes on and removes its file', async () => {
+    const first = leave();
+    for (const options of [[], ['-f']]) {
+      const { status, stderr } = start(...options, '-p', pidFile, join(folder, 'second'), '127.0.0.1:9');
+      expect(status).toBe(1);
+      expect(stderr).toBe(
+        `pen: -p: cannot write the pid file '${pidFile}': process ${first} runs and holds it; stop that process, or name another file\n`,
+      );
+    }
+    expect([readFileSync(pidFile, 'utf8'), existsSync(join(folder, 'second'))]).toEqual([String(first), false]);
+    process.kill(first, 'SIGTERM');
+    await until(() => !existsSync(`/proc/${first}`), 'the end');
+    expect(existsSync(pidFile)).toBe(false);
+  });
+
+  test('a number of a process that runs but holds no file is what a dead one has left', () => {
+    writeFileSync(pidFile, String(process.pid));
+    expect(leave()).not.toBe(process.pid);
+  });
+
+  test('a file that holds something else is left alone', () => {
+    writeFileSync(pidFile, 'server 0 address 127.0.0.1\n');
+    const { status, stderr } = start('-p', pidFile, socket, '127.0.0.1:9');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^pen: -p: .*it holds something else than the number of a process, so it was left alone\n$/);
+    expect(readFileSync(pidFile, 'utf8')).toBe('server 0 address 127.0.0.1\n');
+  });
+
   test('a second process that is killed before it serves is told of', async () => {
     const first = spawn(process.execPath, [PEN, socket, '127.0.0.1:9'], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
@@ -151,7 +179,7 @@ needs({ linux: true }, 'signals in the foreground', () => {
   test('USR1 tells statistics and HUP that there is nothing to open again; both leave it running, USR2 aborts it', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'signals-'));
     const pidFile = join(folder, 'pid');
-    writeFileSync(pidFile, 'old');
+    writeFileSync(pidFile, '4194305');
     const child = spawn(process.execPath, [PEN, '-f', '-p', pidFile, '127.0.0.1:0', '127.0.0.1:9:5:7'], {
       stdio: ['ignore', 'ignore', 'pipe'],
       cwd: folder,
