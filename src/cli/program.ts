@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { idleFacts } from '../config/command.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
-import { resolveAddress, servicePort } from '../control/resolver.ts';
+import { isLookingUp, resolveAddress, servicePort } from '../control/resolver.ts';
 import type { Host } from '../loop/host.ts';
 import { refusalFor, warningFor } from '../surface/control-rules.ts';
 import { readCommandLine, type CommandLine } from './arguments.ts';
@@ -46,6 +46,8 @@ export async function runProgram(args: readonly string[], root: Root): Promise<v
     else process.stderr.write(text);
     process.exitCode = 1;
   }
+  // A name server that hangs must not keep us from ending.
+  if (isLookingUp()) chooseHost('auto').host.exitNow(process.exitCode);
 }
 
 async function main(
@@ -72,11 +74,11 @@ async function run(
   nameProcess('pen');
   for (const notice of line.notices) say(notice);
   if (line.user !== undefined) acceptUser(line.user, '-u');
-  const { configuration, replies, actions } = await configure(line, {
-    facts: idleFacts(process.pid),
-    servicePort,
-    resolve: resolveAddress,
-  });
+  const configuring = configure(line, { facts: idleFacts(process.pid), servicePort, resolve: resolveAddress });
+  // Looking up names may take long, and whoever has enough of it is obeyed.
+  const configured = await Promise.race([configuring, signals.stopped]);
+  if (configured === undefined) return 0;
+  const { configuration, replies, actions } = configured;
   // Answers to the person who started us.
   if (messenger) messenger.out(replies);
   else await print(replies);

@@ -28,12 +28,22 @@ export async function resolveAddress(address: WrittenAddress, where: string, por
   return found;
 }
 
+let running = 0;
+
+/** Whether a name is being looked up at this moment. Node cannot take that back, and waits for it before it ends. */
+export function isLookingUp(): boolean {
+  return running > 0;
+}
+
 async function lookUp(host: string, where: string): Promise<string> {
+  running++;
   try {
     return (await lookup(host, { verbatim: true })).address;
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new ConfigError(where, `host '${host}' cannot be resolved (${reason})`);
+  } finally {
+    running--;
   }
 }
 

@@ -57,7 +57,7 @@ export function runLoopSuite(suite: LoopSuite): void {
       describe(topic, () => {
         for (const one of cases) {
           const reason = reasons.get(`${topic}: ${one.name}`) ?? reasons.get(topic);
-          if (reason !== undefined) test.skip(`${one.name} (skipped: ${reason})`, () => undefined);
+          if (reason !== undefined) test.skip(`${one.name} (not on this loop: ${reason})`, () => undefined);
           else test(one.name, async () => runCase(suite, one, net));
         }
       });

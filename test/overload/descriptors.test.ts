@@ -1,6 +1,6 @@
 /** O1: out of descriptors, at the start or while it runs, Pen serves what it can; the rest waits or is told quickly. */
 import { execFileSync } from 'node:child_process';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { CPU_SHARE_MAX, restingCpuShare } from '../support/oracles.ts';
 import type { Peer } from '../support/peer.ts';
 import { limitThatLeaves } from '../support/process-facts.ts';
@@ -24,7 +24,7 @@ const ELSEWHERE = 'clients that no backlog holds are reset there: node.test.ts';
 
 for (const limit of LIMITS) {
   onEachLoop(`O1: ${limit} descriptors`, { descriptors: limit, options: ['-q', '4096'] }, (rig) => {
-    test.skipIf(rig.cannot('node', ELSEWHERE))(
+    rig.testUnlessOn('node', ELSEWHERE)(
       `O1: with ${limit} descriptors and five times the clients, nearly all places are used, the rest waits without cost and is served later`,
       async () => {
         rig.server.onPeer = echo;
@@ -60,9 +60,9 @@ function setLimit(pid: number, limit: number): void {
 }
 
 onEachLoop('O1: descriptors that run out', { options: ['-x', '300', '-O', 'pending_max 300', '-t', '3'] }, (rig) => {
-  test.skipIf(rig.cannot('node', ELSEWHERE)).each([0, 1, 2, 7])(
-    'O1: with %i descriptors left while it runs, connections go on, newcomers wait or are told within the connect timeout, and all is well again when there are more',
-    async (left) => {
+  for (const left of [0, 1, 2, 7]) {
+    const name = `O1: with ${left} descriptors left while it runs, connections go on, newcomers wait or are told within the connect timeout, and all is well again when there are more`;
+    rig.testUnlessOn('node', ELSEWHERE)(name, async () => {
       rig.server.onPeer = echo;
       const old = Array.from({ length: 20 }, () => rig.connect());
       for (const client of old) client.send(10);
@@ -84,6 +84,6 @@ onEachLoop('O1: descriptors that run out', { options: ['-x', '300', '-O', 'pendi
       } finally {
         setLimit(rig.pen.pid, ENOUGH);
       }
-    },
-  );
+    });
+  }
 });

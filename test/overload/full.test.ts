@@ -104,7 +104,7 @@ onEachLoop(
 );
 
 onEachLoop('O5: a short backlog', { options: ['-x', '4', '-q', '8'] }, (rig) => {
-  test.skipIf(rig.cannot('node', 'they are reset there: node.test.ts'))(
+  rig.testUnlessOn('node', 'they are reset there: node.test.ts')(
     'O5: clients beyond a backlog of eight are served when they come again, those within it in their order',
     async () => {
       const held = await rig.pairs(4);

@@ -2,7 +2,7 @@
  * The stage of the real-kernel tests: servers, Pen in front of them on one of its loops, and clients. Declares a suite
  * once per loop, and holds the oracles to Pen after every test without being asked.
  */
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Endpoint } from '../../src/base/endpoint.ts';
 import { FaultProxy } from './fault-proxy.ts';
 import { baselineOf, expectAtRest, strangeLines, type Baseline } from './oracles.ts';
@@ -10,7 +10,7 @@ import { Peer } from './peer.ts';
 import { Pen, type LoopName } from './pen.ts';
 import { reactor } from './reactor.ts';
 import { Server } from './server.ts';
-import { needs, type Needs } from './skip.ts';
+import { needs, notOn, type Needs } from './skip.ts';
 import { ip, type SocketOptions } from './sockets.ts';
 
 /** Those of the kernel, which can have several workers and replace one that fails. */
@@ -69,10 +69,13 @@ export class Rig {
     return first;
   }
 
-  /** For `test.skipIf`: whether it is this loop, which cannot do it. Why is told, so that nobody has to wonder. */
-  cannot(loop: LoopName, why: string): boolean {
-    if (this.loop === loop) process.stderr.write(`skipped on ${loop}: ${why}\n`);
-    return this.loop === loop;
+  /**
+   * `test`, but for a loop that cannot do by its nature what is asked: there the test is skipped, and says why.
+   * Such a skip is not a gap of the machine, which is what PEN_NO_SKIP is about.
+   */
+  testUnlessOn(loop: LoopName, why: string): (name: string, body: () => Promise<void>, timeoutMs?: number) => void {
+    if (this.loop !== loop) return test;
+    return (name, body) => test.skip(notOn(name, loop, why), body);
   }
 
   async start(): Promise<void> {

@@ -23,6 +23,11 @@ export interface Needs {
   linux?: true;
 }
 
+/** The name of a test that a loop cannot pass by its nature: `scripts/count-tests.mjs` knows it by that. */
+export function notOn(name: string, loop: string, why: string): string {
+  return `${name} (not on ${loop}: ${why})`;
+}
+
 /** Debian packages the tests may ask for, and the file by which each is recognised. */
 const programs = {
   curl: 'curl',

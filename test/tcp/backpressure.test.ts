@@ -214,7 +214,7 @@ onEachLoop('T8: crowds', CROWD, (rig) => {
   afterAll(async () => quiet.stop());
 
   const COSTS = 'there a stalled reader costs 200 KB of memory, and time of everybody';
-  test.skipIf(rig.cannot('node', COSTS))(
+  rig.testUnlessOn('node', COSTS)(
     `T8: ${STALLED} readers stalled with their window closed leave the others' rate as without them, by half at least`,
     async () => {
       const stalled = await rig.pairs(STALLED, TINY);

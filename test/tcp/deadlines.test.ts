@@ -92,7 +92,7 @@ onEachLoop('T12: slow downloads', { options: ['-O', 'idle_timeout 5'] }, (rig) =
   const name = isLong
     ? 'T12: 64 MiB read at 20 kB/s, which takes 56 minutes, are never cut by an idle timeout of 5 s'
     : 'T12: 64 MiB of which the first 240 kB are read at 20 kB/s (12 s of the 56 minutes that PEN_LONG=1 takes), the rest freely, are never cut by an idle timeout of 5 s';
-  test.skipIf(rig.cannot('node', UNSEEN))(
+  rig.testUnlessOn('node', UNSEEN)(
     name,
     async () => {
       // A small window, so that bytes trickle on their whole way and do not jump in megabytes from buffer to buffer.
