@@ -220,8 +220,8 @@ describe('F8: no server for anybody', () => {
   });
 });
 
-/** Addresses nobody can be reached at, which the kernel knows without asking anybody. */
-const NOWHERE = ['server 1 address fe80::1 port 80', 'server 2 address 255.255.255.255 port 80'];
+/** Groups are not to be connected to, which the kernel knows without asking anybody. */
+const NOWHERE = ['server 1 address ff02::1 port 80', 'server 2 address 255.255.255.255 port 80'];
 
 onEachLoop('F10: no way', { options: ['-t', '10', ...NOWHERE.flatMap((line) => ['-O', line])] }, (rig) => {
   test('F10: servers to which there is no way are passed over at once, and their clients served', async () => {
