@@ -1,13 +1,21 @@
 import { writeSync } from 'node:fs';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ConfigError } from '../config/model.ts';
-import { messageOf, say, sayWithoutWaiting } from './messages.ts';
+import { messageOf, say, sayAll, sayWithoutWaiting } from './messages.ts';
 
 vi.mock('node:fs', () => ({ writeSync: vi.fn() }));
 
 const STAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: /;
 let said = '';
 let hasRoom = true;
+
+/** What was said, without the time. */
+function lines(): string[] {
+  return said
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.replace(STAMP, ''));
+}
 
 beforeEach(() => {
   said = '';
@@ -46,8 +54,39 @@ test('lines for which there is no room, or that cannot be written, are lost, cou
   expect(said).toBe('');
   say('three');
   say('four');
-  const texts = said.split('\n').map((line) => line.replace(STAMP, ''));
-  expect(texts).toEqual(['lines lost, because nobody took them: 2', 'three', 'four', '']);
+  expect(lines()).toEqual(['lines lost, because nobody took them: 2', 'three', 'four']);
+});
+
+test('lines that belong together wait for room, in their order, and others may come in between', async () => {
+  const texts = ['one', 'two', 'three', 'four'];
+  let room = 2;
+  sayWithoutWaiting({ canWrite: () => room-- > 0 });
+  const isSaid = sayAll(texts);
+  expect(lines()).toEqual(['one', 'two']);
+  room = 1;
+  say('other');
+  room = Infinity;
+  await isSaid;
+  expect(lines()).toEqual(['one', 'two', 'other', 'three', 'four']);
+});
+
+test('lines that belong together are lost, counted and told of when nobody takes them for seconds', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  hasRoom = false;
+  const isLate = sayAll(['one', 'two']);
+  await vi.advanceTimersByTimeAsync(9000);
+  hasRoom = true;
+  await vi.advanceTimersByTimeAsync(10);
+  await isLate;
+  expect(lines()).toEqual(['one', 'two']);
+  hasRoom = false;
+  const isLost = sayAll(['three', 'four', 'five']);
+  await vi.advanceTimersByTimeAsync(11_000);
+  await isLost;
+  hasRoom = true;
+  say('six');
+  expect(lines().slice(2)).toEqual(['lines lost, because nobody took them: 3', 'six']);
 });
 
 test("a person's mistake is told without a stack, a surprise with all there is", () => {

@@ -5,6 +5,9 @@ import type { Host } from '../loop/host.ts';
 const STDERR = 2;
 /** As much as a pipe takes at once or not at all. @source pipe(7), PIPE_BUF */
 const PIECE_BYTES = 4096;
+/** Lines that belong together wait so long for the next try, and are given up after so many: ten seconds. */
+const AGAIN_MS = 10;
+const TRIES = 1000;
 
 let listener: Pick<Host, 'canWrite'> | undefined;
 let lost = 0;
@@ -27,13 +30,37 @@ export function sayTo(take: (text: string) => void): void {
  * told with the next one.
  */
 export function say(text: string): void {
+  if (!isSaid(text)) lost++;
+}
+
+/**
+ * Lines that belong together, and may be more than a pipe holds: whoever reads them as fast as it can misses none. The
+ * program goes on meanwhile, and may end before they are all said. When nobody takes any for ten seconds, the rest is
+ * lost as with `say`.
+ *
+ * @param texts no longer than a line of text is.
+ * @returns settles when all are said, or lost.
+ */
+export async function sayAll(texts: readonly string[]): Promise<void> {
+  for (const [index, text] of texts.entries()) {
+    for (let tries = 0; !isSaid(text); tries++) {
+      if (tries === TRIES) {
+        lost += texts.length - index;
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
+    }
+  }
+}
+
+function isSaid(text: string): boolean {
   if (sink) {
     sink(text);
-    return;
+    return true;
   }
   const now = timestamp(new Date());
   if (lost > 0 && write(`${now}: lines lost, because nobody took them: ${lost}\n`)) lost = 0;
-  if (!write(`${now}: ${text}\n`)) lost++;
+  return write(`${now}: ${text}\n`);
 }
 
 /** Not by `process.stderr`: that waits for room in a pipe, and ends the process when its reader has gone. */

@@ -13,7 +13,7 @@ import { nowUs } from '../linux/clock.ts';
 import type { Host } from '../loop/host.ts';
 import type { Messenger } from './background.ts';
 import { controllerOf, type ControlPort } from './control-port.ts';
-import { say, sayTo } from './messages.ts';
+import { say, sayAll, sayTo } from './messages.ts';
 import { writePidFile } from './pid-file.ts';
 import type { Signals } from './signals.ts';
 
@@ -44,11 +44,7 @@ export async function serve(started: Started): Promise<number> {
   control?.serve(controller, balancer, say);
   const controlled = controlledBalancer(balancer, { nowMs, exit: signals.requestStop });
   for (const action of actions) await controlled.act(action);
-  signals.tellStatistics = () => {
-    const connMax = (): number => balancer.configuration.settings.connMax;
-    const facts = tableFacts({ tables: balancer.tables, pid: process.pid, nowMs, connMax });
-    for (const text of statisticsLines(balancer.configuration, facts)) say(text);
-  };
+  signals.tellStatistics = statisticsTeller(balancer, nowMs);
   const { pidFile } = balancer.configuration.settings;
   const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, host);
   const { kind, reason } = balancer.supervisor.ready;
@@ -58,6 +54,18 @@ export async function serve(started: Started): Promise<number> {
   const code = await untilStopped(balancer, signals);
   pid?.remove();
   return code;
+}
+
+/** Says how things stand. Whoever asks again before all is said gets what is being said. */
+function statisticsTeller(balancer: Balancer, nowMs: () => number): () => void {
+  const connMax = (): number => balancer.configuration.settings.connMax;
+  const facts = tableFacts({ tables: balancer.tables, pid: process.pid, nowMs, connMax });
+  let isTelling = false;
+  return () => {
+    if (isTelling) return;
+    isTelling = true;
+    void sayAll(statisticsLines(balancer.configuration, facts)).finally(() => (isTelling = false));
+  };
 }
 
 /** From here on nobody sees what is said on a terminal: it goes to the system's log. */

@@ -98,6 +98,17 @@ function fill(path: string): void {
   }
 }
 
+/** What there is to read at the moment. */
+function take(pipe: number): string {
+  const buffer = Buffer.alloc(1 << 17);
+  try {
+    return buffer.toString('latin1', 0, readSync(pipe, buffer));
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('EAGAIN');
+    return '';
+  }
+}
+
 needs({ linux: true }, 'stderr', () => {
   test('when nobody listens any more it goes on, and ends with status 0', async () => {
     const pen = new Unheard('pipe');
@@ -139,6 +150,39 @@ needs({ linux: true }, 'stderr', () => {
     await pen.provoke(1);
     const text = buffer.toString('latin1', 0, readSync(reader, buffer));
     expect(text).toMatch(/^[-\d]+ [:\d]+: lines lost, because nobody took them: 3\n[-\d]+ [:\d]+: SIGHUP [^\n]+\n$/);
+    expect(await pen.stop()).toBe(0);
+  });
+
+  test('statistics, of which there may be more than a pipe holds, wait for a listener that goes on', async () => {
+    const path = join(folder, 'statistics');
+    const pen = new Unheard(fullPipe(path));
+    for (let i = 0; i < 30; i++) await pen.expectServes();
+    pen.child.kill('SIGUSR1');
+    await reactor().pass(200);
+    // Asked again before they are told: they are not begun anew.
+    pen.child.kill('SIGUSR1');
+    await pen.expectServes();
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    onTestFinished(() => closeSync(reader));
+    let said = '';
+    await reactor().until(
+      () => {
+        said += take(reader).replace(/^x+/, '');
+        return said.includes('connection 29: ');
+      },
+      () => `all connections, after ${said}`,
+    );
+    const texts = said.split('\n');
+    const about = texts.map((text) => /: ([a-z]+)/.exec(text)?.[1]).filter((word) => word !== undefined);
+    expect(about.slice(about.indexOf('statistics'))).toEqual([
+      'statistics',
+      'server',
+      'clients',
+      'client',
+      'connections',
+      ...Array.from({ length: 30 }, () => 'connection'),
+    ]);
+    expect(said).toContain(': statistics: 1 servers, 1 clients, 30 connections');
     expect(await pen.stop()).toBe(0);
   });
 });

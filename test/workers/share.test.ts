@@ -16,16 +16,20 @@ const SLOTS = 2 ** 18 / WORKERS;
 async function loads(pen: Pen): Promise<number[]> {
   const from = pen.lines.length;
   pen.child.kill('SIGUSR1');
+  const told = (): number[] =>
+    pen.lines.slice(from).flatMap((line) => /connection (\d+): state/.exec(line)?.slice(1).map(Number) ?? []);
+  // The first line says how many there are.
+  const announced = (): string | undefined =>
+    pen.lines
+      .slice(from)
+      .map((line) => /statistics: .* (\d+) connections/.exec(line)?.[1])
+      .find((count) => count !== undefined);
   await reactor().until(
-    () => pen.lines.slice(from).some((line) => line.includes('connections: at most')),
-    'statistics',
+    () => told().length === Number(announced()),
+    () => `statistics: ${told().length} connections of ${announced()}`,
   );
-  await reactor().pass(100);
   const counts: number[] = Array.from({ length: WORKERS }, () => 0);
-  for (const line of pen.lines.slice(from)) {
-    const slot = /connection (\d+): state/.exec(line)?.[1];
-    if (slot !== undefined) counts[Math.floor(Number(slot) / SLOTS)]! += 1;
-  }
+  for (const slot of told()) counts[Math.floor(slot / SLOTS)]! += 1;
   return counts;
 }
 
