@@ -9,10 +9,12 @@ import { KIND_IPV4 } from '../base/endpoint.ts';
 import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
 import { readFigures, type Figures } from '../control/figures.ts';
+import { keepProgram } from '../control/worker-thread.ts';
 import { nowUs } from '../linux/clock.ts';
 import { chooseHost } from '../cli/choose-host.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
+const WHOLE_WORKER = new URL('./whole-worker.js', import.meta.url);
 const SERVER = fileURLToPath(new URL('./demo-server.js', import.meta.url));
 const NAMES = ['anna', 'berta', 'clara'];
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
@@ -44,7 +46,7 @@ async function main(): Promise<void> {
   const servers = await Promise.all(NAMES.map(async (name) => startServer(name)));
   const { host, notice } = chooseHost('auto');
   if (notice !== '') process.stdout.write(`${notice}\n`);
-  const balancer = await Balancer.start(host, configurationFor(servers), WORKER);
+  const balancer = await Balancer.start(host, configurationFor(servers), keepProgram(WORKER, WHOLE_WORKER));
   introduce(balancer, servers);
   for (const server of servers) watch(server);
   const ticker = setInterval(tell(balancer, servers), 1000);

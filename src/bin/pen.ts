@@ -14,6 +14,7 @@ const { runProgram } = await import('../cli/program.ts');
 await runProgram(process.argv.slice(2), {
   script: import.meta.filename,
   workerScript: new URL('./worker.js', import.meta.url),
+  wholeWorkerScript: new URL('./whole-worker.js', import.meta.url),
   onSignal: (take) => {
     obey = take;
     for (const signal of early.splice(0)) take(signal);

@@ -9,7 +9,7 @@ import { addTo } from '../table/columns.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
 import { openTables, type Tables } from '../table/tables.ts';
-import { chooseLoop } from './open-loop.ts';
+import type { Means } from './open-loop.ts';
 
 /** Big buffers per worker: enough for every core to be busy with bulk, too few to matter as address space. */
 const BIG_BUFFERS = 64;
@@ -24,7 +24,11 @@ const SMALL_MAX = 196_608;
  * @param around what to put around the loop that was opened; tests make it fail.
  * @errors whatever a turn threw. By then this worker has undone what main cannot see, and main goes on with its rows.
  */
-export async function runWorker(start: WorkerStart, around: (loop: Loop) => Loop = (loop) => loop): Promise<void> {
+export async function runWorker(
+  start: WorkerStart,
+  means: Means,
+  around: (loop: Loop) => Loop = (loop) => loop,
+): Promise<void> {
   const tables = openTables(start.memory);
   const options = {
     wakeFd: start.wakeFds[start.worker] ?? -1,
@@ -33,18 +37,17 @@ export async function runWorker(start: WorkerStart, around: (loop: Loop) => Loop
     smallCount: Math.min(start.slotCount * 2 + SMALL_EXTRA, SMALL_MAX),
     bigLength: BIG_BUFFERS * BIG_SIZE,
   };
-  const { loop, reason } = await chooseLoop(start.loop, options, () => {
+  const { loop, reason } = await means.chooseLoop(start, options, () => {
     addTo(tables.counters.turnedAway, start.worker, 1);
   });
   if (loop === undefined) report({ kind: 'none', reason });
-  else serve(start, tables, around(loop), reason, await wakerOf(start));
+  else serve(start, tables, around(loop), reason, await wakerOf(start, means));
 }
 
 /** Loads the means to wake other workers where there are any. */
-async function wakerOf({ wakeFds }: WorkerStart): Promise<(worker: number) => void> {
+async function wakerOf({ wakeFds }: WorkerStart, means: Means): Promise<(worker: number) => void> {
   if (wakeFds.length === 1) return () => undefined;
-  const { openHost } = await import('../linux/open-host.ts');
-  const host = openHost();
+  const host = await means.openHost();
   return (worker) => host.wake(wakeFds[worker] ?? -1);
 }
 

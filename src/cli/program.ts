@@ -8,6 +8,7 @@ import { idleFacts } from '../config/command.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
 import { isLookingUp, resolveAddress, servicePort } from '../control/resolver.ts';
+import { keepProgram } from '../control/worker-thread.ts';
 import type { Host } from '../loop/host.ts';
 import { refusalFor, warningFor } from '../surface/control-rules.ts';
 import { readCommandLine, type CommandLine } from './arguments.ts';
@@ -26,8 +27,9 @@ import { acceptUser } from './user.ts';
 export interface Root {
   /** The program itself, to be started again in the background. */
   readonly script: string;
-  /** The composition root of a worker. */
+  /** The composition root of a worker, in parts, and in one file that is kept for those that replace others. */
   readonly workerScript: URL;
+  readonly wholeWorkerScript: URL;
   /** Gives all signals to `take`, first those that came before. Called once. */
   readonly onSignal: (take: (signal: Signal) => void) => void;
 }
@@ -67,7 +69,7 @@ async function main(
 
 async function run(
   line: CommandLine,
-  { workerScript }: Root,
+  { workerScript, wholeWorkerScript }: Root,
   signals: Signals,
   messenger: Messenger | undefined,
 ): Promise<number> {
@@ -87,7 +89,7 @@ async function run(
   const control = await openControl(host, configuration, line.user);
   let balancer: Balancer | undefined;
   try {
-    balancer = await Balancer.start(host, configuration, workerScript, say);
+    balancer = await Balancer.start(host, configuration, keepProgram(workerScript, wholeWorkerScript), say);
     return await serve({ host, notice, balancer, control, actions, signals, messenger });
   } catch (error) {
     // The workers would keep the process alive for ever.

@@ -7,9 +7,14 @@ import { configAt, currentVersion } from '../table/publish.ts';
 import { clientMemory } from '../table/tables.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 import { BIG_PAGES_CLIENTS } from './big-pages.ts';
+import type { WorkerProgram } from './worker-thread.ts';
 
 const LISTEN = { text: '0', endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } } as const;
-const NO_WORKER = new URL('file:///nowhere/worker.js');
+const NO_WORKER = programAt(new URL('file:///nowhere/worker.js'));
+
+function programAt(file: URL): WorkerProgram {
+  return { file, again: () => file };
+}
 
 class Reached extends Error {}
 
@@ -75,10 +80,12 @@ test('a listener that cannot be had is a mistake of the person who started us, w
 describe('a host that lets us listen', () => {
   const UNIX = { text: '/run/pen.sock', endpoint: { kind: KIND_UNIX, path: '/run/pen.sock' } } as const;
   /** A worker that says it is ready and then has nothing to do. */
-  const WORKER = new URL(
-    `data:text/javascript,${encodeURIComponent(
-      "import { parentPort } from 'node:worker_threads'; parentPort.postMessage({ kind: 'sim', reason: '' });",
-    )}`,
+  const WORKER = programAt(
+    new URL(
+      `data:text/javascript,${encodeURIComponent(
+        "import { parentPort } from 'node:worker_threads'; parentPort.postMessage({ kind: 'sim', reason: '' });",
+      )}`,
+    ),
   );
 
   /** Notes what is closed, removed and aborted. */

@@ -16,6 +16,7 @@ import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { expectClients } from './big-pages.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { Supervisor } from './supervisor.ts';
+import type { WorkerProgram } from './worker-thread.ts';
 
 /** Descriptors that are not for connections: Node's own, the loop's, listeners, files. */
 export const DESCRIPTOR_RESERVE = 48;
@@ -64,13 +65,13 @@ export class Balancer {
    * own, the worker comes first.
    *
    * A number of connections that nobody has said shrinks to what the machine allows.
-   * @param script the workers' composition root. @param say is told what happens to workers.
+   * @param program what workers run. @param say is told what happens to workers.
    * @errors ConfigError for what the person can mend.
    */
   static async start(
     host: Host,
     configuration: Configuration,
-    script: URL,
+    program: WorkerProgram,
     say: (text: string) => void = () => undefined,
   ): Promise<Balancer> {
     const { connMax, parkedMax, ...limits } = fitToMachine(host, configuration);
@@ -84,7 +85,7 @@ export class Balancer {
       expectClients(host, tables, clientsMax);
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
-      const supervisor = await Supervisor.start({ script, host, tables, count, loop, slots, say });
+      const supervisor = await Supervisor.start({ program, host, tables, count, loop, slots, say });
       const balancer = new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
       if (isInLoop) await balancer.listen();
       return balancer;

@@ -4,6 +4,7 @@
  *
  * @owner main thread.
  */
+import { realpathSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { errnoName } from '../base/errno.ts';
 import { ConfigError } from '../config/model.ts';
@@ -13,7 +14,7 @@ import { LOCK_CLIENTS, LOCK_SOURCES, lockHolder, requestStop, STOP_ABORT, STOP_N
 import type { Tables } from '../table/tables.ts';
 import { reclaim } from './reclaim.ts';
 import { watchTurns } from './watchdog.ts';
-import type { WorkerReady, WorkerStart } from './worker-thread.ts';
+import type { WorkerProgram, WorkerReady, WorkerStart } from './worker-thread.ts';
 
 /** A worker that has not stopped by then is left behind. */
 const STOP_DEADLINE_MS = 5000;
@@ -25,12 +26,14 @@ const NODE_LIMITS = {};
 const STEADY_MS = 10_000;
 const PAUSE_MIN_MS = 100;
 const PAUSE_MAX_MS = 5000;
+/** Failures in a row, in about six seconds, after which a process without any worker ends: whoever started it can again. */
+const ALONE_TRIES = 6;
 /** Slots of different workers share no cache line. */
 const SLOTS_STEP = 64;
 
 export interface SupervisorOptions {
   /** The workers' composition root. */
-  readonly script: URL;
+  readonly program: WorkerProgram;
   readonly host: Host;
   readonly tables: Tables;
   /** How many workers. */
@@ -127,7 +130,9 @@ export class Supervisor {
       this.wakeFds.push(fd);
     }
     process.on('exit', () => this.interrupt());
-    const beginnings = await Promise.all(this.wakeFds.map(async (_, worker) => this.begin(worker)));
+    const beginnings = await Promise.all(
+      this.wakeFds.map(async (_, worker) => this.begin(worker, this.options.program.file)),
+    );
     for (const beginning of beginnings) {
       if ('ready' in beginning) {
         this.readies.push(beginning.ready);
@@ -142,8 +147,8 @@ export class Supervisor {
   }
 
   /** Starts the thread of one worker. */
-  private async begin(worker: number): Promise<Beginning> {
-    const { script, tables, loop } = this.options;
+  private async begin(worker: number, script: URL): Promise<Beginning> {
+    const { host, tables, loop } = this.options;
     const { slotCount, wakeFds } = this;
     const workerData: WorkerStart = {
       memory: tables.memory,
@@ -151,6 +156,7 @@ export class Supervisor {
       slotFirst: worker * slotCount,
       slotCount,
       loop,
+      nativeFile: host.nativeFile,
       wakeFds,
     };
     const resourceLimits = loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS;
@@ -218,9 +224,15 @@ export class Supervisor {
   }
 
   private async beginAgain(post: Post): Promise<void> {
-    const { tables, say } = this.options;
-    const beginning = await this.begin(post.worker);
+    const { program, tables, say } = this.options;
+    leaveRemovedFolder();
+    const beginning = await this.begin(post.worker, program.again());
     if ('ready' in beginning || stopping(tables) !== STOP_NO) return;
+    const isAlone = this.posts.every(({ isRunning }) => !isRunning);
+    if (isAlone && post.failures > ALONE_TRIES) {
+      this.fail(new Error(`there is no worker left, and none can be started: ${beginning.error.message}`));
+      return;
+    }
     say(`worker ${post.worker} could not be replaced, which is tried again: ${beginning.error.message}`);
     this.replace(post);
   }
@@ -229,5 +241,14 @@ export class Supervisor {
   private interrupt(): void {
     requestStop(this.options.tables, STOP_ABORT);
     this.wake();
+  }
+}
+
+/** No thread can be started in a folder that was removed; relative paths mean nothing there anyway. */
+function leaveRemovedFolder(): void {
+  try {
+    realpathSync.native('.'); // process.cwd() remembers what was
+  } catch {
+    process.chdir('/');
   }
 }

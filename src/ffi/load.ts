@@ -8,6 +8,8 @@ import { bindMemory, type MemoryCalls } from './memory.ts';
 /** Everything native that a thread can call. Addresses are plain numbers and stay in ffi, linux and openssl. */
 export interface Ffi extends MemoryCalls {
   readonly libc: Libc;
+  /** The file of native code that was loaded, for threads that start later; empty when it is not known. */
+  readonly file: string;
 }
 
 /** Either the FFI, or the reason why this machine has none, as a text for people. */
@@ -23,22 +25,23 @@ let loaded: FfiResult | undefined;
 /**
  * Loads the FFI once per thread; later calls return the same.
  *
+ * @param file what another thread has loaded. The process has it already, so it is had again after the file was
+ * replaced or removed, or is out of reach. Empty: whatever package is installed.
  * @cost the first call reads a shared library from disk (some ms): call it before chroot.
  * @errors never throws: a missing or unusable binary gives a reason, and the caller picks the loop without FFI.
  */
-export function loadFfi(): FfiResult {
-  loaded ??= load();
+export function loadFfi(file = ''): FfiResult {
+  loaded ??= load(file);
   return loaded;
 }
 
-function load(): FfiResult {
+function load(file: string): FfiResult {
   if (process.platform !== 'linux') return { reason: `native calls are for Linux, this is ${process.platform}` };
   if (!ARCHITECTURES.includes(process.arch) || endianness() !== 'LE') {
     return { reason: `native calls are not possible on the processor type ${process.arch}` };
   }
   try {
-    // Not an import: the package holds a binary per platform, and a missing one must be an answer, not a crash.
-    const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+    const { koffi, from } = file === '' ? installedKoffi() : { koffi: loadedKoffi(file), from: file };
     // The process itself: Node's own symbols, so that no file name of any C library is assumed (glibc, musl).
     const library = koffi.load(null);
     const libc = bindLibc({
@@ -46,10 +49,24 @@ function load(): FfiResult {
       errno: () => koffi.errno(),
     });
     const view = (address: number, length: number): ArrayBuffer => koffi.view(address, length);
-    return { ffi: { libc, ...bindMemory(libc, view, (bytes) => Number(koffi.address(bytes))) } };
+    return { ffi: { libc, file: from, ...bindMemory(libc, view, (bytes) => Number(koffi.address(bytes))) } };
   } catch (error) {
     // The first line says it; the rest is where Node has looked.
     const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
     return { reason: `native calls are not possible: ${why}` };
   }
+}
+
+/** Not an import: the package holds a binary per platform, and a missing one must be an answer, not a crash. */
+function installedKoffi(): { readonly koffi: typeof Koffi; readonly from: string } {
+  const require = createRequire(import.meta.url);
+  const koffi = require('koffi') as typeof Koffi;
+  return { koffi, from: Object.keys(require.cache).find((path) => path.endsWith('koffi.node')) ?? '' };
+}
+
+/** The loader knows what it has loaded by its name, and does not look for the file. @source dlopen(3) */
+function loadedKoffi(file: string): typeof Koffi {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports as typeof Koffi;
 }

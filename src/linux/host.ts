@@ -53,6 +53,7 @@ interface Identity {
 }
 
 export class LinuxHost implements Host {
+  readonly nativeFile: string;
   private readonly ffi: Ffi;
   private readonly libc: Libc;
   private readonly sockets: Sockets;
@@ -64,6 +65,7 @@ export class LinuxHost implements Host {
   constructor(ffi: Ffi) {
     const memory = ffi.reserve(MEMORY_SIZE);
     this.ffi = ffi;
+    this.nativeFile = ffi.file;
     this.libc = ffi.libc;
     this.sockets = bindSockets(ffi);
     this.base = memory.base;

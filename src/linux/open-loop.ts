@@ -17,12 +17,13 @@ export type OpenedLoop =
  * Opens a loop for the calling thread, which is the only one that may use it.
  *
  * @param choice `uring` and `epoll` mean exactly that one: asked for by name, it is not replaced silently.
+ * @param nativeFile what main has loaded (`Host.nativeFile`); empty: whatever is installed.
  * @returns `reason` is empty when the loop is what was asked for or the best one; else a text for the log.
  * @cost some milliseconds; loads a library on the first call: before chroot.
  * @errors none: whatever goes wrong is a reason.
  */
-export function openLoop(choice: LoopChoice, options: LoopOptions): OpenedLoop {
-  const { ffi, reason } = loadFfi();
+export function openLoop(choice: LoopChoice, options: LoopOptions, nativeFile = ''): OpenedLoop {
+  const { ffi, reason } = loadFfi(nativeFile);
   if (ffi === undefined) return { reason };
   try {
     if (choice === 'epoll') return { loop: new EpollLoop(ffi, options), reason: '' };

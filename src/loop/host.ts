@@ -54,6 +54,9 @@ export interface LoopKindReport {
 }
 
 export interface Host {
+  /** The file of native code that this process has loaded, for workers that start later; empty where there is none. */
+  readonly nativeFile: string;
+
   /**
    * Opens a listening stream socket, non-blocking and close-on-exec.
    *

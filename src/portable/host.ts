@@ -18,6 +18,7 @@ import { type Answer, channelName, type Request } from './channel.ts';
 const ANSWER_MS = 5000;
 
 export class NodeHost implements Host {
+  readonly nativeFile = '';
   private wakes = 0;
   /** To the loop made last: there is one. */
   private channel: BroadcastChannel | undefined;

@@ -34,7 +34,8 @@ const configuration = {
   settings: { ...DEFAULT_SETTINGS, roundrobin: true, ...settings },
 };
 const host = settings.loop === 'node' ? new NodeHost() : openHost();
-const balancer = await Balancer.start(host, configuration, new URL('./planted-worker.mjs', import.meta.url), say);
+const file = new URL('./planted-worker.mjs', import.meta.url);
+const balancer = await Balancer.start(host, configuration, { file, again: () => file }, say);
 const { tables } = balancer;
 const rows = servers.map((_, index) => FIRST_SERVER_ROW + index);
 

@@ -7,6 +7,7 @@
 /* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return --
    what is imported from compiled files has no types here */
 import { workerData } from 'node:worker_threads';
+import { LAZILY } from '../../dist/bin/open-loop.js';
 import { runWorker } from '../../dist/bin/run-worker.js';
 import { LOCK_SOURCES, lock } from '../../dist/table/shared.js';
 import { openTables } from '../../dist/table/tables.js';
@@ -51,4 +52,4 @@ function plant(loop) {
   return planted;
 }
 
-await runWorker(workerData, plant);
+await runWorker(workerData, LAZILY, plant);
