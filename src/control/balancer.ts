@@ -86,7 +86,7 @@ export class Balancer {
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
       const supervisor = await Supervisor.start({ program, host, tables, count, loop, slots, say });
-      const balancer = new Balancer(host, tables, { configuration: fitted, listeners, limits }, supervisor);
+      const balancer = new Balancer(host, tables, inForce(fitted, listeners, limits), supervisor);
       if (isInLoop) await balancer.listen();
       return balancer;
     } catch (error) {
@@ -100,7 +100,7 @@ export class Balancer {
     const { configuration, limits } = this.running;
     try {
       const listeners = [await openListener(this.host, configuration, limits)];
-      this.running = { ...this.running, listeners };
+      this.running = inForce(configuration, listeners, limits);
       await this.publish(configuration, listeners, limits);
     } catch (error) {
       await this.stop();
@@ -138,7 +138,7 @@ export class Balancer {
       throw error;
     }
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
-    this.running = { ...before, configuration, listeners, limits };
+    this.running = inForce(configuration, listeners, limits);
     if (isMoved) await this.retire(before.listeners);
   }
 
@@ -253,6 +253,18 @@ async function openListener(
   if (error)
     throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`);
   return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
+}
+
+/** @returns the configuration with the port that the system has chosen, if it was to choose: so it can be told. */
+function inForce(configuration: Configuration, listeners: readonly OpenListener[], limits: Room): Running {
+  const { listen } = configuration;
+  const [at] = listeners;
+  if (!listen || !at || !('port' in listen.endpoint) || listen.endpoint.port !== 0) {
+    return { configuration, listeners, limits };
+  }
+  const endpoint = { ...listen.endpoint, port: portOf(at.endpoint, 0) };
+  const chosen = { text: endpointText(at.endpoint, 0), endpoint };
+  return { configuration: { ...configuration, listen: chosen }, listeners, limits };
 }
 
 function recordOf({ endpoint }: WrittenEndpoint): Uint8Array {

@@ -71,12 +71,14 @@ export class Controller {
     }
   }
 
-  private async apply(line: Line, hosts: Awaited<ReturnType<Lookups['find']>>): Promise<string> {
+  private async apply(line: CommandLine, hosts: Awaited<ReturnType<Lookups['find']>>): Promise<string> {
     const { controlled, facts, servicePort } = this.options;
     const { state, reply, actions } = applyLine(controlled.configuration, line, '', { facts, hosts, servicePort });
     await controlled.apply(state);
     for (const action of actions) await controlled.act(action);
-    return reply;
+    // What came of it may be more exact than what was asked for: a port that the system chose.
+    const { tell } = line.command;
+    return tell && controlled.configuration !== state ? tell({ state: controlled.configuration, facts }) : reply;
   }
 
   private answerTo(error: unknown, { tell, name }: Command): string {

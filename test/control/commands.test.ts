@@ -43,9 +43,17 @@ onEachLoop(
       const late = Peer.connect(ip('127.0.0.1', rig.pen.port));
       await rig.until(() => late.ending === 'ECONNREFUSED', 'nobody listens where it was');
       expect('host' in old && (await say(`listen 127.0.0.1:${rig.pen.port}`))).toBe(`127.0.0.1:${rig.pen.port}\n`);
-      expect(before).toBe('127.0.0.1:0');
+      expect(before, 'the port that the system chose').toBe(`127.0.0.1:${rig.pen.port}`);
       served.close();
       await rig.pair();
+    });
+
+    test('listen with port 0 answers with the port that the system has chosen, where clients are served', async () => {
+      const [, port = ''] = /^127\.0\.0\.1:(\d+)\n$/.exec(await say('listen 127.0.0.1:0')) ?? [];
+      expect(Number(port)).toBeGreaterThan(0);
+      expect(await say('listen')).toBe(`127.0.0.1:${port}\n`);
+      (await rig.nextServerPeer(Peer.connect(ip('127.0.0.1', Number(port))))).close();
+      expect(await say(`listen 127.0.0.1:${rig.pen.port}`)).toBe(`127.0.0.1:${rig.pen.port}\n`);
     });
 
     test('listen moves to another address with the same port, and back', async () => {
