@@ -4,7 +4,7 @@
  * @owner main thread.
  */
 import { parseListen, parseServer } from '../config/address.ts';
-import type { Action } from '../config/command.ts';
+import { wholeOf, type Action } from '../config/command.ts';
 import { applyLine, hostsOf, readLine, type Context } from '../config/commands.ts';
 import {
   ConfigError,
@@ -78,7 +78,7 @@ async function applyCommands({ commands }: CommandLine, outside: Outside): Promi
     for (const host of hostsOf(line, where)) hosts.set(host, await outside.resolve({ host, port: '0' }, where, 0));
     const outcome = applyLine(configuration, line, where, { ...outside, hosts });
     configuration = outcome.state;
-    if (isAsked) replies += outcome.reply;
+    if (isAsked) replies += wholeOf(outcome.reply);
     actions.push(...outcome.actions);
   }
   return { configuration, replies, actions };

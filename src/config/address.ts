@@ -126,12 +126,14 @@ export function parseHost(text: string, where: string): string {
   return host;
 }
 
+/** One for all: a record each would be garbage outside of V8's heap, tens of thousands in one answer. */
+const scratch = new Uint8Array(ENDPOINT_SIZE);
+
 /** The address alone, such as `parseHost` reads it. */
 export function hostText(endpoint: Endpoint): string {
   if (endpoint.kind === KIND_UNIX) return endpoint.path;
-  const record = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, record, 0);
-  const ip = ipText(record, 0);
+  writeEndpoint(endpoint, scratch, 0);
+  const ip = ipText(scratch, 0);
   return endpoint.kind === KIND_IPV6 && endpoint.scope !== 0 ? `${ip}%${endpoint.scope}` : ip;
 }
 

@@ -73,9 +73,15 @@ export type Action =
   | { readonly kind: 'close'; readonly connection: number }
   | { readonly kind: 'exit' };
 
+/** An answer in pieces of whole lines, some kilobytes each. A piece tells what holds when it is asked for. */
+export type Pieces = Generator<string, void>;
+
+/** What is answered. Where it may be long it comes in pieces, so that nobody has to hold or to wait for all of it. */
+export type Reply = string | Pieces;
+
 export interface Outcome {
   readonly state: Configuration;
-  readonly reply: string;
+  readonly reply: Reply;
   readonly actions: readonly Action[];
 }
 
@@ -109,8 +115,11 @@ export interface Facts {
   readonly pid: number;
   /** Bytes of running connections are summed once per call. */
   servers(): (index: number) => ServerFacts;
-  /** Those whose last connection started within so many seconds, in the order of their rows. */
-  clients(withinSeconds: number): Iterable<ClientFacts>;
+  /**
+   * Those whose last connection started within so many seconds, in the order of their rows: page by page, because
+   * there may be millions. A page may be empty; each is read when it is asked for.
+   */
+  clients(withinSeconds: number): Iterable<readonly ClientFacts[]>;
   /** Undefined when there is no connection of that number, nor could be. */
   connection(number: number): ConnectionFacts | undefined;
   /** Numbers of all connections there are, in order: with several workers there are gaps between them. */
@@ -135,8 +144,13 @@ export function idleFacts(pid: number): Facts {
 
 /* ---- outcomes ---- */
 
-export function answer(call: Call, reply: string): Outcome {
+export function answer(call: Call, reply: Reply): Outcome {
   return { state: call.state, reply, actions: [] };
+}
+
+/** All of an answer at once: where it is known to be short, or has no reader who could be slow. */
+export function wholeOf(reply: Reply): string {
+  return typeof reply === 'string' ? reply : [...reply].join('');
 }
 
 /** `NAME PARAMETERS` as help shows it. */

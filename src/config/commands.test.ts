@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KIND_IPV4, KIND_IPV6, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
-import { idleFacts, type Facts, type Outcome } from './command.ts';
+import { idleFacts, wholeOf, type Facts, type Outcome, type Pieces } from './command.ts';
 import { applyCommand, COMMANDS, hostsOf, readLine } from './commands.ts';
 import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
 
@@ -9,9 +9,10 @@ const FACTS: Facts = {
   servers: () => (index) => ({ inFlight: index, sent: index * 10, received: index * 100 }),
   clients: (seconds) =>
     [
-      { address: '127.0.0.1', connects: 2, sent: 12, received: 4, age: 10 },
-      { address: 'unix', connects: 1, sent: 6, received: 2, age: 400 },
-    ].filter(({ age }) => age <= seconds),
+      [{ address: '127.0.0.1', connects: 2, sent: 12, received: 4, age: 10 }],
+      [],
+      [{ address: 'unix', connects: 1, sent: 6, received: 2, age: 400 }],
+    ].map((page) => page.filter(({ age }) => age <= seconds)),
   connection: (number) => {
     if (number === 3) return { state: 2, downFd: 9, upFd: 10, client: 0, server: 1 };
     if (number === 4) return { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 };
@@ -34,8 +35,10 @@ const START: Configuration = {
   servers: [serverAt(at(80)), serverAt(at(80, 2), { max: 5, hard: 7, weight: 3, prio: 2 })],
 };
 
-function say(line: string, state = START, where = ''): Outcome {
-  return applyCommand(state, line, where, { facts: FACTS, hosts: HOSTS, servicePort });
+/** The reply as a whole. */
+function say(line: string, state = START, where = ''): Outcome & { readonly reply: string } {
+  const outcome = applyCommand(state, line, where, { facts: FACTS, hosts: HOSTS, servicePort });
+  return { ...outcome, reply: wholeOf(outcome.reply) };
 }
 
 /** The reply to the last of several lines. */
@@ -44,6 +47,42 @@ function replyTo(...lines: string[]): string {
   for (const line of lines) outcome = say(line, outcome.state);
   return outcome.reply;
 }
+
+describe('an answer that may be long', () => {
+  const endless: Facts = {
+    ...FACTS,
+    *clients() {
+      for (;;) yield [{ address: '127.0.0.1', connects: 1, sent: 0, received: 0 }];
+    },
+  };
+  const piecesOf = (line: string, state: Configuration, facts: Facts): Pieces => {
+    const { reply } = applyCommand(state, line, '', { facts, hosts: HOSTS, servicePort });
+    if (typeof reply === 'string') throw new Error('it came as a whole');
+    return reply;
+  };
+
+  test('of clients is made as far as it is asked for', () => {
+    const pieces = piecesOf('recent', START, endless);
+    expect(pieces.next().value).toBe('127.0.0.1 connects 1 sx 0 rx 0\n');
+    expect(pieces.next().done).toBe(false);
+  });
+
+  test('of servers is made of pieces of whole lines, each with the figures of its time', () => {
+    let asked = 0;
+    const counting: Facts = { ...FACTS, servers: () => (asked++, () => ({ inFlight: asked, sent: 0, received: 0 })) };
+    const state = { ...START, servers: Array.from({ length: 20_000 }, () => serverAt(at(80))) };
+    const pieces = [...piecesOf('servers', state, counting)];
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(65_536);
+    expect(pieces.every((piece) => piece.endsWith('\n'))).toBe(true);
+    expect(asked).toBe(pieces.length);
+    expect(pieces.at(-1)).toContain(`conn ${asked} `);
+    const numbers = pieces
+      .join('')
+      .split('\n')
+      .map((line) => line.split(' ')[0]);
+    expect(numbers).toEqual([...state.servers.keys(), ''].map(String));
+  });
+});
 
 describe('commands that change one setting', () => {
   test.each([

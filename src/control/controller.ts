@@ -4,7 +4,7 @@
  *
  * @owner main thread.
  */
-import type { Action, Command, Facts } from '../config/command.ts';
+import type { Action, Command, Facts, Reply } from '../config/command.ts';
 import { applyLine, hostsOf, readLine, type Line } from '../config/commands.ts';
 import { NOT_YET } from '../config/commands/later.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
@@ -53,14 +53,14 @@ export class Controller {
    * @returns what is to be answered. A mistake changes nothing: a command that tells a value answers with the one in
    * force, one that only obeys with a line that says what was wrong.
    */
-  async execute(text: string): Promise<string> {
+  async execute(text: string): Promise<Reply> {
     const line = readLine(text);
     if (line.kind === 'empty') return '';
     if (line.kind === 'unknown') return line.isNo ? '' : `do_cmd: ignoring command starting with '${line.word}'\n`;
     return line.kind === 'later' ? `${line.word}: ${NOT_YET}\n` : this.runCommand(line);
   }
 
-  private async runCommand(line: CommandLine): Promise<string> {
+  private async runCommand(line: CommandLine): Promise<Reply> {
     try {
       const hosts = await this.lookups.find(hostsOf(line, ''), line.command.name);
       const turn = this.queue.then(async () => this.apply(line, hosts));
@@ -71,7 +71,7 @@ export class Controller {
     }
   }
 
-  private async apply(line: CommandLine, hosts: Awaited<ReturnType<Lookups['find']>>): Promise<string> {
+  private async apply(line: CommandLine, hosts: Awaited<ReturnType<Lookups['find']>>): Promise<Reply> {
     const { controlled, facts, servicePort } = this.options;
     const { state, reply, actions } = applyLine(controlled.configuration, line, '', { facts, hosts, servicePort });
     await controlled.apply(state);

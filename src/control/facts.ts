@@ -56,14 +56,22 @@ export function tableFacts({ tables, pid, nowMs, connMax }: FactsOptions): Facts
   };
 }
 
-/** Bytes of connections that nobody has been credited with yet: of each server's or client's row, by `rowOf`. */
-function runningBytes(tables: Tables, rowOf: (slot: number) => number): Map<number, { up: number; down: number }> {
+/**
+ * Bytes of connections that nobody has been credited with yet: of each server's or client's row, by `rowOf`, that is
+ * one of the first to the last.
+ */
+function runningBytes(
+  tables: Tables,
+  rowOf: (slot: number) => number,
+  first = 1,
+  last = Infinity,
+): Map<number, { up: number; down: number }> {
   const { sides } = tables;
   const sums = new Map<number, { up: number; down: number }>();
   forEachConnection(tables, (slot, state) => {
     if (state !== CONNECTION_OPEN && state !== CONNECTION_DRAINING) return;
     const row = rowOf(slot);
-    if (row === 0) return;
+    if (row < first || row > last) return;
     const sum = sums.get(row) ?? { up: 0, down: 0 };
     sum.up += sides.bytesIn[slot * 2] ?? 0;
     sum.down += sides.bytesIn[slot * 2 + 1] ?? 0;
@@ -97,22 +105,28 @@ function serverFacts(tables: Tables): (index: number) => ServerFacts {
   };
 }
 
-function* clientFacts(tables: Tables, sinceMs: number): Generator<ClientFacts> {
-  const running = runningBytes(tables, (slot) => tables.connections.client[slot] ?? 0);
+function* clientFacts(tables: Tables, sinceMs: number): Generator<readonly ClientFacts[]> {
   const page = new ClientPage(PAGE);
   for (let from = 1; from !== 0;) {
     from = readClients(tables, MAIN, 0, from, page);
-    for (let i = 0; i < page.count; i++) {
-      if ((page.lastMs[i] ?? 0) < sinceMs) continue;
-      const { up, down } = running.get(page.rows[i] ?? 0) ?? { up: 0, down: 0 };
-      yield {
-        address: ipText(page.peers, i * PEER_SIZE),
-        connects: page.connects[i] ?? 0,
-        sent: (page.sent[i] ?? 0) + down,
-        received: (page.received[i] ?? 0) + up,
-      };
-    }
+    yield factsOfPage(tables, page, sinceMs);
   }
+}
+
+function factsOfPage(tables: Tables, page: ClientPage, sinceMs: number): ClientFacts[] {
+  const recent = [...page.lastMs.subarray(0, page.count).keys()].filter((i) => (page.lastMs[i] ?? 0) >= sinceMs);
+  const [first, last] = [page.rows[recent[0] ?? 0], page.rows[recent.at(-1) ?? 0]];
+  if (recent.length === 0) return [];
+  const running = runningBytes(tables, (slot) => tables.connections.client[slot] ?? 0, first, last);
+  return recent.map((i) => {
+    const { up, down } = running.get(page.rows[i] ?? 0) ?? { up: 0, down: 0 };
+    return {
+      address: ipText(page.peers, i * PEER_SIZE),
+      connects: page.connects[i] ?? 0,
+      sent: (page.sent[i] ?? 0) + down,
+      received: (page.received[i] ?? 0) + up,
+    };
+  });
 }
 
 function connectionFacts({ connections, sides }: Tables, number: number, connMax: number): ConnectionFacts | undefined {

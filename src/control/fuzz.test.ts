@@ -5,6 +5,7 @@ import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_SIZE, endpointText, KIND_IPV4, KIND_UNIX } from '../base/endpoint.ts';
 import { Prng } from '../base/prng.ts';
 import { hostText } from '../config/address.ts';
+import { wholeOf } from '../config/command.ts';
 import { COMMANDS } from '../config/commands.ts';
 import { LATER_WORDS } from '../config/commands/later.ts';
 import { ConfigError, EMPTY_CONFIGURATION, limitsOf, serverAt, type Configuration } from '../config/model.ts';
@@ -188,7 +189,7 @@ test(
       if (i % EPISODE === 0) current = stage();
       const text = line(prng);
       try {
-        const reply = await current.controller.execute(text);
+        const reply = wholeOf(await current.controller.execute(text));
         if (reply !== '' && !/[\n]$/.test(reply)) throw new Error(`an answer without line end: ${reply}`);
         if (reply !== '') answered++;
       } catch (error) {

@@ -11,7 +11,7 @@ test('servers, clients and connections in use have a line each; empty places hav
   const facts: Facts = {
     ...idleFacts(1),
     servers: () => (index) => ({ inFlight: index, sent: 10 + index, received: 20 + index }),
-    clients: () => [{ address: '10.0.0.1', connects: 3, sent: 6, received: 2 }],
+    clients: () => [[{ address: '10.0.0.1', connects: 3, sent: 6, received: 2 }], []],
     connections: () => [3, 4],
     connection: (number) =>
       number === 4

@@ -41,9 +41,11 @@ function serverLines({ servers }: Configuration, facts: Facts): string[] {
 }
 
 function clientLines(facts: Facts): string[] {
-  return [...facts.clients(EVER)].map(
-    ({ address, connects, sent, received }) =>
-      `client ${address}: ${connects} connects, sent ${sent}, received ${received}`,
+  return [...facts.clients(EVER)].flatMap((page) =>
+    page.map(
+      ({ address, connects, sent, received }) =>
+        `client ${address}: ${connects} connects, sent ${sent}, received ${received}`,
+    ),
   );
 }
 

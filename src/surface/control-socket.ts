@@ -8,6 +8,7 @@
  * @owner main thread.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 
 /** Longest line, bytes. */
 export const LINE_MAX = 65_536;
@@ -23,8 +24,8 @@ const ANSWER_MS = 60_000;
 const HTTP = /^[A-Za-z]+ \S+ HTTP\/[0-9]/;
 
 export interface ControlOptions {
-  /** Runs a line. @returns the answer. */
-  readonly execute: (line: string) => Promise<string>;
+  /** Runs a line. @returns the answer, whole or in pieces that are made when the peer has taken those before. */
+  readonly execute: (line: string) => Promise<string | Iterable<string>>;
   /** Whether who comes from this address may give commands; undefined for a unix socket. */
   readonly isPermitted: (address: string | undefined) => boolean;
   /** Tells about a command that failed by a fault of ours. */
@@ -149,20 +150,42 @@ class Peer {
 
   private async run(line: string): Promise<void> {
     try {
-      this.answer(await this.options.execute(line));
+      const reply = await this.options.execute(line);
+      // Nobody is there to hear it, and nobody would clear the deadline of it.
+      if (!this.socket.destroyed) await this.tell(reply);
     } catch (error) {
       this.options.onFault(error);
-      this.answer('pen: the command failed by a fault of Pen; its log has details\n');
+      if (this.socket.bytesWritten > 0) this.drop();
+      else this.answer('pen: the command failed by a fault of Pen; its log has details\n');
     }
   }
 
+  private async tell(reply: string | Iterable<string>): Promise<void> {
+    if (typeof reply === 'string') {
+      this.answer(reply);
+      return;
+    }
+    this.beginAnswer();
+    for (const piece of reply) {
+      if (piece !== '') await new Promise((resolve) => this.socket.write(piece, resolve));
+      // The others have their turn, also with a peer that takes everything at once.
+      await setImmediate();
+      if (this.socket.destroyed) return;
+    }
+    this.socket.end();
+  }
+
   private answer(text: string): void {
+    this.beginAnswer();
+    this.socket.end(text);
+  }
+
+  private beginAnswer(): void {
     this.isIdle = false;
     this.parts.length = 0;
     clearTimeout(this.deadline);
     this.deadline = setTimeout(() => this.drop(), ANSWER_MS);
     this.socket.setTimeout(STALL_MS);
-    this.socket.end(text);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Commands about clients: who is remembered, who may come, how much one source may have. */
-import { type Call, type Command, type Outcome } from '../command.ts';
+import { type Call, type Command, type Facts, type Outcome, type Pieces } from '../command.ts';
 import { parseAclEntry, aclEntryText } from '../access-list.ts';
 import { ACL_LISTS, CLIENTS_LIMIT, CONNECTIONS_LIMIT, limitsOf, type AclEntry } from '../model.ts';
 import { parseWhole } from '../numbers.ts';
@@ -40,6 +40,15 @@ function withList(call: Call, index: number, entries: readonly AclEntry[]): Outc
   return { state: { ...call.state, acls }, reply: '', actions: [] };
 }
 
+function* clientLines(facts: Facts, seconds: number): Pieces {
+  for (const page of facts.clients(seconds)) {
+    const lines = page.map(
+      ({ address, connects, sent, received }) => `${address} connects ${connects} sx ${sent} rx ${received}\n`,
+    );
+    yield lines.join('');
+  }
+}
+
 export const CLIENT_COMMANDS: readonly Command[] = [
   setting({
     name: 'tracking',
@@ -73,11 +82,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     { name: 'recent', subject, help: `Tell who came within the last seconds (${RECENT_S})` },
     ({ facts }, [word], where) => {
       const seconds = word === undefined ? RECENT_S : parseWhole(word, where, 0, SECONDS_MAX);
-      let reply = '';
-      for (const { address, connects, sent, received } of facts.clients(seconds)) {
-        reply += `${address} connects ${connects} sx ${sent} rx ${received}\n`;
-      }
-      return reply;
+      return clientLines(facts, seconds);
     },
     whole('SECONDS', 0, SECONDS_MAX).parameter,
   ),

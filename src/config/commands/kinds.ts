@@ -1,5 +1,14 @@
 /** The kinds of command that most commands are: a setting of one word, a switch, a question. */
-import { answer, type Call, type Command, type Outcome, type Parameter, type Subject, type View } from '../command.ts';
+import {
+  answer,
+  type Call,
+  type Command,
+  type Outcome,
+  type Parameter,
+  type Reply,
+  type Subject,
+  type View,
+} from '../command.ts';
 import { ConfigError, type Settings } from '../model.ts';
 import { parseWhole, shorten } from '../numbers.ts';
 
@@ -114,7 +123,7 @@ export function onOff({ name, subject, help, key }: SwitchSpec): Command {
 /** `NAME [WORD]`: answers, and changes nothing. */
 export function question(
   basics: Basics,
-  reply: (view: View, words: readonly string[], where: string) => string,
+  reply: (view: View, words: readonly string[], where: string) => Reply,
   ...parameters: readonly Parameter[]
 ): Command {
   return { ...basics, parameters, no: undefined, run: (call) => answer(call, reply(call, call.words, call.where)) };

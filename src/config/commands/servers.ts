@@ -1,13 +1,15 @@
 /** Commands about servers: which there are, what they may take, and how one is chosen. */
 import { KIND_UNIX, type Endpoint } from '../../base/endpoint.ts';
 import { hostText, isName, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
-import { answer, type Action, type Call, type Command } from '../command.ts';
+import { answer, type Action, type Call, type Command, type Pieces, type View } from '../command.ts';
 import { ConfigError, SERVERS_LIMIT, UNSET_SERVER, type Configuration, type ServerConfig } from '../model.ts';
 import { parseWhole } from '../numbers.ts';
 import { changed, onOff, question, SECONDS_MAX, setting, whole } from './kinds.ts';
 
 const subject = 'servers';
 const LIMIT_MAX = 2 ** 31 - 1;
+/** Lines of a piece of an answer. */
+const LINES = 256;
 
 /** What a key of `server` changes: the server, or something about the running process. */
 interface Change {
@@ -132,18 +134,22 @@ const hash: Command = {
   write: ({ settings }) => [{ off: 'no hash', spread: 'hash', original: 'hash original' }[settings.hash]],
 };
 
-export const SERVER_COMMANDS: readonly Command[] = [
-  server,
-  question({ name: 'servers', subject, help: 'Tell about all servers' }, ({ state, facts }) => {
+function* serverLines({ state: { servers }, facts }: View): Pieces {
+  for (let from = 0; from < servers.length; from += LINES) {
     const factsOf = facts.servers();
-    const lines = state.servers.map((each, index) => {
+    const lines = servers.slice(from, from + LINES).map((each, i) => {
       const { endpoint, max, hard, weight, prio } = each ?? UNSET_SERVER;
-      const { inFlight, sent, received } = factsOf(index);
-      const head = `${index} addr ${hostText(endpoint)} port ${portOf(endpoint)} conn ${inFlight}`;
+      const { inFlight, sent, received } = factsOf(from + i);
+      const head = `${from + i} addr ${hostText(endpoint)} port ${portOf(endpoint)} conn ${inFlight}`;
       return `${head} max ${max} hard ${hard} weight ${weight} prio ${prio} sx ${sent} rx ${received}\n`;
     });
-    return lines.join('');
-  }),
+    yield lines.join('');
+  }
+}
+
+export const SERVER_COMMANDS: readonly Command[] = [
+  server,
+  question({ name: 'servers', subject, help: 'Tell about all servers' }, serverLines),
   onOff({ name: 'roundrobin', subject, help: 'Clients do not keep their server', key: 'roundrobin' }),
   onOff({ name: 'prio', subject, help: 'Choose the server with the lowest prio', key: 'prio' }),
   onOff({ name: 'weight', subject, help: 'Choose the server with fewest connections per weight', key: 'weight' }),
