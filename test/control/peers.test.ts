@@ -16,7 +16,7 @@ const LINE_MAX = 65_536;
 /** Servers enough for an answer that no socket buffer holds. */
 const MANY = 40_000;
 /** Readers of it: if Pen held the answers of so many, the memory it may take would not suffice. */
-const SLOW = 20;
+const SLOW = 10;
 const KIB = 1024;
 
 /** Main keeps deadlines by itself, so that one loop is enough for those that take long. */

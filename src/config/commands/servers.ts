@@ -134,17 +134,20 @@ const hash: Command = {
   write: ({ settings }) => [{ off: 'no hash', spread: 'hash', original: 'hash original' }[settings.hash]],
 };
 
-function* serverLines({ state: { servers }, facts }: View): Pieces {
-  for (let from = 0; from < servers.length; from += LINES) {
-    const factsOf = facts.servers();
-    const lines = servers.slice(from, from + LINES).map((each, i) => {
-      const { endpoint, max, hard, weight, prio } = each ?? UNSET_SERVER;
-      const { inFlight, sent, received } = factsOf(from + i);
-      const head = `${from + i} addr ${hostText(endpoint)} port ${portOf(endpoint)} conn ${inFlight}`;
-      return `${head} max ${max} hard ${hard} weight ${weight} prio ${prio} sx ${sent} rx ${received}\n`;
-    });
-    yield lines.join('');
-  }
+function* serverLines(view: View): Pieces {
+  for (let from = 0; from < view.state.servers.length; from += LINES) yield linesFrom(view, from);
+}
+
+/** Made apart, because what a generator has in hand lives as long as a slow reader wants. */
+function linesFrom({ state: { servers }, facts }: View, from: number): string {
+  const factsOf = facts.servers();
+  const lines = servers.slice(from, from + LINES).map((each, i) => {
+    const { endpoint, max, hard, weight, prio } = each ?? UNSET_SERVER;
+    const { inFlight, sent, received } = factsOf(from + i);
+    const head = `${from + i} addr ${hostText(endpoint)} port ${portOf(endpoint)} conn ${inFlight}`;
+    return `${head} max ${max} hard ${hard} weight ${weight} prio ${prio} sx ${sent} rx ${received}\n`;
+  });
+  return lines.join('');
 }
 
 export const SERVER_COMMANDS: readonly Command[] = [
