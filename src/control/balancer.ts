@@ -5,7 +5,6 @@
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, portOf, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, limitsOf, type Configuration, type WrittenEndpoint, type LoopChoice } from '../config/model.ts';
 import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
@@ -15,6 +14,7 @@ import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { expectClients } from './big-pages.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
+import { abortConnections } from './reclaim.ts';
 import { Supervisor } from './supervisor.ts';
 import type { WorkerProgram } from './worker-thread.ts';
 
@@ -194,27 +194,20 @@ export class Balancer {
   async stop(): Promise<boolean> {
     const isStopped = await this.supervisor.stop();
     closeListeners(this.host, this.listeners);
+    // Clients that a worker had accepted when it failed, or began to wait, are in no row yet.
+    if (!isStopped || this.supervisor.isFailed) this.host.abortAtExit();
     return isStopped;
   }
 
-  /** A worker did not stop: resets all connections and ends the process without waiting for it. Does not return. */
+  /** A worker did not stop: ends the process without waiting for it, which resets all connections. Does not return. */
   leaveWorkerBehind(): never {
-    for (let worker = 0; worker < WORKERS_MAX; worker++) this.abortConnections(worker);
     return this.host.exitNow(1);
   }
 
   /** Ends the connections that failed workers have left behind, so that none of them looks complete. */
   abortLeftBehind(): void {
     for (let worker = 0; worker < WORKERS_MAX; worker++) {
-      if (this.supervisor.isGone(worker)) this.abortConnections(worker);
-    }
-  }
-
-  private abortConnections(worker: number): void {
-    const { sides, workers } = this.tables;
-    const from = (workers.slotFirst[worker] ?? 0) * 2;
-    for (const fd of sides.fd.subarray(from, (workers.slotEnd[worker] ?? 0) * 2)) {
-      if (fd >= 0) this.host.abort(fd as Fd);
+      if (this.supervisor.isGone(worker)) abortConnections(this.tables, worker, (fd) => this.host.abort(fd));
     }
   }
 }

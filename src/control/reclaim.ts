@@ -54,6 +54,12 @@ export function reclaim(tables: Tables, worker: number, abort: (fd: Fd) => void)
   return count;
 }
 
+/** Resets the worker's connections and gives nothing back: for a process that ends. Takes no lock, so it never waits. */
+export function abortConnections({ sides, workers }: Tables, worker: number, abort: (fd: Fd) => void): void {
+  const end = (workers.slotEnd[worker] ?? 0) * 2;
+  for (let side = (workers.slotFirst[worker] ?? 0) * 2; side < end; side++) abortSide(sides.fd, side, abort);
+}
+
 function reclaimSlot(tables: Tables, worker: number, slot: number, abort: (fd: Fd) => void): boolean {
   const { connections, sides, counters } = tables;
   const state = connections.state[slot] ?? CONNECTION_FREE;

@@ -12,7 +12,7 @@ import type { Host } from '../loop/host.ts';
 import { isWorkerLive } from '../table/publish.ts';
 import { LOCK_CLIENTS, LOCK_SOURCES, lockHolder, requestStop, STOP_ABORT, STOP_NO, stopping } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
-import { reclaim } from './reclaim.ts';
+import { abortConnections, reclaim } from './reclaim.ts';
 import { watchTurns } from './watchdog.ts';
 import type { WorkerProgram, WorkerReady, WorkerStart } from './worker-thread.ts';
 
@@ -63,18 +63,20 @@ type Beginning = { readonly ready: WorkerReady } | { readonly error: Error };
 export class Supervisor {
   /** Settles when the process cannot go on without harm: with the reason. */
   readonly failed: Promise<Error>;
+  /** Whether it has. */
+  isFailed = false;
   private readonly options: SupervisorOptions;
   private readonly wakeFds: number[] = [];
   private readonly posts: Post[] = [];
   private readonly slotCount: number;
   private readies: WorkerReady[] = [];
   private watchdog: NodeJS.Timeout | undefined;
-  private fail: (reason: Error) => void = () => undefined;
+  private settleFailed: (reason: Error) => void = () => undefined;
 
   private constructor(options: SupervisorOptions) {
     this.options = options;
     this.slotCount = Math.floor(options.slots / options.count / SLOTS_STEP) * SLOTS_STEP;
-    this.failed = new Promise((resolve) => (this.fail = resolve));
+    this.failed = new Promise((resolve) => (this.settleFailed = resolve));
   }
 
   /**
@@ -187,6 +189,11 @@ export class Supervisor {
     const { tables, host, say } = this.options;
     const { worker } = post;
     clearTimeout(post.timer);
+    if (this.isFailed) {
+      // Nothing is given back any more: whoever is why may hold the lock of it.
+      abortConnections(tables, worker, (fd) => host.abort(fd));
+      return;
+    }
     const doom = this.doomOf(worker);
     if (doom !== '') {
       this.fail(new Error(`worker ${worker} failed ${doom}: ${error.stack ?? error.message}`));
@@ -201,10 +208,10 @@ export class Supervisor {
     }
     // Places are free again, and it may have been the only one that accepted.
     this.wake();
-    say(
-      `worker ${worker} failed, its ${count} connections are reset, another takes its place: ${error.stack ?? error.message}`,
-    );
-    this.replace(post);
+    const isStopping = stopping(tables) !== STOP_NO;
+    const next = isStopping ? '' : ', another takes its place';
+    say(`worker ${worker} failed, its ${count} connections are reset${next}: ${error.stack ?? error.message}`);
+    if (!isStopping) this.replace(post);
   }
 
   /** Why nobody can take the place of a worker that has failed; empty when somebody can. */
@@ -212,12 +219,18 @@ export class Supervisor {
     const { tables } = this.options;
     const isHolder = [LOCK_CLIENTS, LOCK_SOURCES].some((id) => lockHolder(tables, id) === worker);
     if (isHolder) return 'while it changed what all workers share';
-    // It could not tell what it held.
-    return isWorkerLive(tables, worker) ? 'and could not clear up' : '';
+    if (!isWorkerLive(tables, worker)) return '';
+    if (this.ready.kind === 'node') return "and took along its listeners, which on Node's own loop are the worker's";
+    return 'without undoing what only it knew of';
+  }
+
+  /** The process has to end. The first reason counts. */
+  private fail(reason: Error): void {
+    this.isFailed = true;
+    this.settleFailed(reason);
   }
 
   private replace(post: Post): void {
-    if (stopping(this.options.tables) !== STOP_NO) return;
     const pause = post.failures === 0 ? 0 : Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** (post.failures - 1));
     post.failures++;
     post.timer = setTimeout(() => void this.beginAgain(post), pause);

@@ -35,6 +35,9 @@ const POLLOUT = 4;
 const LOCK_EXCLUSIVE = 2;
 const LOCK_AT_ONCE = 4;
 const RLIMIT_NOFILE = 7;
+const STDERR = 2;
+/** No table has room for connections with descriptors beyond this. */
+const FD_MAX = 2 ** 20;
 const RLIM_INFINITY = 2n ** 64n - 1n;
 
 const ADDRESS_AT = 0;
@@ -116,6 +119,12 @@ export class LinuxHost implements Host {
   abort(fd: Fd): void {
     this.sockets.setAbortOnClose(fd);
     this.sockets.closeFd(fd);
+  }
+
+  abortAtExit(): void {
+    // What is closed, or no socket, says so and stays as it is. The limit may be far above what was ever asked for.
+    const end = Math.min(this.descriptorLimit().soft, FD_MAX);
+    for (let fd = STDERR + 1; fd < end; fd++) this.sockets.setAbortOnClose(fd as Fd);
   }
 
   unlinkOwn(path: string): void {

@@ -90,6 +90,12 @@ export interface Host {
   /** Closes a connection so that its peer sees an abort: for those of a worker that has died. */
   abort(fd: Fd): void;
 
+  /**
+   * Makes the end of this process an abort of every connection that is open, also of those that nobody knows of but a
+   * thread that has failed. No-op where sockets are not ours to reach.
+   */
+  abortAtExit(): void;
+
   /** Removes a unix socket that `listen` of this process made. No-op when the path is somebody else's by now. */
   unlinkOwn(path: string): void;
 

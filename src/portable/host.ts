@@ -60,6 +60,8 @@ export class NodeHost implements Host {
   /** Nothing: the loop has reset its connections when it failed. */
   abort(): void {}
 
+  abortAtExit(): void {}
+
   /** Nothing: Node removes the path when the listener is closed. */
   unlinkOwn(): void {}
 

@@ -14,7 +14,7 @@ import { NodeHost } from '../../dist/portable/host.js';
 import { isRowLive, rowsUsed } from '../../dist/table/addresses.js';
 import { sumLanes } from '../../dist/table/columns.js';
 import * as shared from '../../dist/table/shared.js';
-import { fulfilled, HANG, order, THROW, THROW_LOCKED } from './order.mjs';
+import { fulfilled, order, WAYS } from './order.mjs';
 
 const LOOK_MS = 2;
 const { settings, servers, serverMax } = JSON.parse(process.argv[2] ?? '');
@@ -91,17 +91,17 @@ const QUESTIONS = {
   failures: () => failures,
   slots,
   fail: (worker) => {
-    order(tables, worker, THROW);
+    order(tables, worker, WAYS.THROW);
     balancer.wake(worker);
     return true;
   },
   failLocked: (worker) => {
-    order(tables, worker, THROW_LOCKED);
+    order(tables, worker, WAYS.THROW_LOCKED);
     balancer.wake(worker);
     return true;
   },
   hang: (worker) => {
-    order(tables, worker, HANG);
+    order(tables, worker, WAYS.HANG);
     balancer.wake(worker);
     return true;
   },
