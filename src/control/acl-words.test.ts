@@ -6,8 +6,8 @@ import { parseAclEntry } from '../config/access-list.ts';
 import { literalEndpoint } from '../config/address.ts';
 import { ConfigError, type AclEntry } from '../config/model.ts';
 import { ACL_ENTRIES_MAX } from '../table/limits.ts';
-import { createTables, openTables } from '../table/tables.ts';
-import { compileAcls, writeAcls } from './acl-words.ts';
+import { createTables, openTables, type ConfigBank } from '../table/tables.ts';
+import { countAclRows, writeAcls } from './acl-words.ts';
 
 const { config } = openTables(createTables());
 const [bank] = config;
@@ -23,7 +23,7 @@ function record(endpoint: Endpoint): Uint8Array {
 }
 
 function isPermitted(list: readonly AclEntry[], address: string): boolean {
-  writeAcls(bank, compileAcls([list]));
+  writeAcls(bank, [list]);
   return permits(bank, 0, record(literalEndpoint(address, 0, '')!), 0);
 }
 
@@ -89,7 +89,7 @@ describe('what a list permits', () => {
         const words = list.map(({ permits, kind, ip, bits }) =>
           parseAclEntry([permits ? 'permit' : 'deny', `${textOf(kind, ip)}/${bits}`], ''),
         );
-        writeAcls(bank, compileAcls([[], words]));
+        writeAcls(bank, [[], words]);
         expect(permits(bank, 1, record(who), 0)).toBe(decide(list, who));
       }),
       { numRuns: 3000 },
@@ -127,13 +127,56 @@ function textOf(kind: 4 | 6, ip: Uint8Array): string {
 }
 
 test('several lists lie one behind the other', () => {
-  const compiled = compileAcls([entries('permit 10.0.0.1'), [], entries('deny 10.0.0.2', 'deny 10.0.0.3')]);
-  expect(compiled.first).toEqual([0, 1, 1]);
-  expect(compiled.count).toEqual([1, 0, 2]);
+  writeAcls(bank, [entries('permit 10.0.0.1'), [], entries('deny 10.0.0.2', 'deny 10.0.0.3')]);
+  expect([...bank.acls.first.subarray(0, 3)]).toEqual([0, 1, 1]);
+  expect([...bank.acls.count.subarray(0, 3)]).toEqual([1, 0, 2]);
 });
 
 test('more entries than there is room for are refused', () => {
   const [entry] = entries('permit 10.0.0.1');
-  expect(() => compileAcls([new Array<AclEntry>(ACL_ENTRIES_MAX).fill(entry!)])).not.toThrow();
-  expect(() => compileAcls([new Array<AclEntry>(ACL_ENTRIES_MAX + 1).fill(entry!)])).toThrow(ConfigError);
+  expect(countAclRows([new Array<AclEntry>(ACL_ENTRIES_MAX).fill(entry!)])).toBe(ACL_ENTRIES_MAX);
+  expect(() => countAclRows([new Array<AclEntry>(ACL_ENTRIES_MAX + 1).fill(entry!)])).toThrow(ConfigError);
+});
+
+describe('lists that change', () => {
+  const words = (from: ConfigBank, lists: number, rows: number): number[][] =>
+    [from.acls.first, from.acls.count, from.acls.otherwise]
+      .map((column) => [...column.subarray(0, lists)])
+      .concat(Object.values(from.aclEntries).map((column) => [...column.subarray(0, rows)]));
+
+  test('cost what was changed: an entry at the end is one row, however many there are', () => {
+    const many = entries(...Array.from({ length: 5000 }, (_, i) => `permit 10.0.${i >> 8}.${i & 255}`));
+    const before = [many, [], entries('deny 10.9.0.1')];
+    expect(writeAcls(bank, before)).toBe(5001);
+    expect(writeAcls(bank, before, before)).toBe(0);
+    const after = before.with(2, [...before[2]!, ...entries('deny 10.9.0.2')]);
+    expect(writeAcls(bank, after, before)).toBe(1);
+    const more = after.with(0, [...many, ...entries('permit 2001:db8::/32')]);
+    expect(writeAcls(bank, more, after), 'itself, and the list behind, which has moved').toBe(3);
+    expect(writeAcls(bank, more.with(0, []), more)).toBe(2);
+  });
+
+  test('are the same in the tables as if they were written anew', () => {
+    const line = fc.constantFrom('permit 10.0.0.1', 'deny 10.0.0.0/8', 'permit ::/0', 'deny ::/93', 'permit 2001::/16');
+    const change = fc.record({
+      list: fc.nat(2),
+      keep: fc.oneof(fc.constant(Infinity), fc.nat(4)),
+      add: fc.array(line, { maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
+        const [kept, fresh] = config;
+        let lists: readonly (readonly AclEntry[])[] = [[], [], []];
+        writeAcls(kept, lists);
+        for (const { list, keep, add } of changes) {
+          const next = lists.with(list, [...lists[list]!.slice(0, keep), ...entries(...add)]);
+          const rows = countAclRows(next);
+          expect(writeAcls(kept, next, lists)).toBeLessThanOrEqual(rows);
+          expect(writeAcls(fresh, next)).toBe(rows);
+          expect(words(kept, 3, rows)).toEqual(words(fresh, 3, rows));
+          lists = next;
+        }
+      }),
+    );
+  });
 });

@@ -29,7 +29,7 @@ import {
   FASTCLOSE_UP,
 } from '../table/schema.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
-import { compileAcls, writeAcls } from './acl-words.ts';
+import { countAclRows, writeAcls } from './acl-words.ts';
 
 /** Server rows of the one farm: emergency, abuse, then the regular servers from here on. */
 export const EMERGENCY_ROW = 1;
@@ -72,13 +72,13 @@ export function publish(
   previous?: Configuration,
 ): boolean {
   const { servers, acls } = configuration;
-  const compiled = acls === previous?.acls ? undefined : compileAcls(acls);
+  const aclRows = acls === previous?.acls ? undefined : countAclRows(acls);
   const draft = beginPublish(tables, {
     farms: 1,
     servers: FIRST_SERVER_ROW + servers.length,
     listeners: listeners.length,
     settings: 1,
-    ...(compiled && { acls: acls.length, aclEntries: compiled.actions.length }),
+    ...(aclRows !== undefined && { acls: acls.length, aclEntries: aclRows }),
   });
   if (!draft) return false;
   writeSettings(draft, configuration, listeners.length, limits);
@@ -89,7 +89,7 @@ export function publish(
   });
   writeServer(draft, EMERGENCY_ROW, configuration.emergency);
   writeServer(draft, ABUSE_ROW, configuration.abuse);
-  if (compiled) writeAcls(draft, compiled);
+  if (aclRows !== undefined) writeAcls(draft, acls, previous?.acls);
   commitPublish(tables);
   return true;
 }
