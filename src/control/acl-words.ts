@@ -21,8 +21,7 @@ type Row = readonly [address: readonly number[], mask: readonly number[]];
  * @errors ConfigError when the tables have fewer.
  */
 export function countAclRows(acls: readonly (readonly AclEntry[])[]): number {
-  let rows = 0;
-  for (const entries of acls) for (const entry of entries) rows += rowCountOf(entry);
+  const rows = acls.reduce((sum, entries) => sum + rowCount(entries, entries.length), 0);
   if (rows <= ACL_ENTRIES_MAX) return rows;
   throw new ConfigError('acl', `there is room for ${ACL_ENTRIES_MAX} entries in all lists together`);
 }
@@ -44,14 +43,13 @@ export function writeAcls(
   for (const [index, entries] of acls.entries()) {
     // A list that became longer or shorter moves those behind it.
     const there = lists.first[index] === row ? (before[index] ?? []) : [];
-    let isThere = true;
+    const kept = commonLength(entries, there);
     lists.first[index] = row;
-    for (const [i, entry] of entries.entries()) {
-      isThere &&= entry === there[i];
-      const rows = isThere ? undefined : rowsOf(entry);
-      rows?.forEach((words, at) => writeRow(draft, row + at, entry.permits, words));
-      written += rows?.length ?? 0;
-      row += rowCountOf(entry);
+    row += rowCount(entries, kept);
+    for (const entry of entries.slice(kept)) {
+      const rows = rowsOf(entry);
+      for (const words of rows) writeRow(draft, row++, entry.permits, words);
+      written += rows.length;
     }
     lists.count[index] = row - (lists.first[index] ?? 0);
     lists.otherwise[index] = entries.at(-1)?.permits === true ? ACL_DENY : ACL_PERMIT;
@@ -66,9 +64,21 @@ function writeRow({ aclEntries }: ConfigBank, row: number, permits: boolean, [ad
   for (const [word, column] of [mask0, mask1, mask2, mask3].entries()) column[row] = mask[word] ?? 0;
 }
 
-/** How many rows an entry takes: the length of `rowsOf`, without making them. */
-function rowCountOf(entry: AclEntry): number {
-  return entry.kind === 6 && holdsIpv4(entry) ? MAPPED_BITS - entry.prefix : 1;
+/** How many entries at the beginning are the same. A plain loop: each command looks at all entries of its list. */
+function commonLength(entries: readonly AclEntry[], others: readonly AclEntry[]): number {
+  let length = 0;
+  while (length < entries.length && entries[length] === others[length]) length++;
+  return length;
+}
+
+/** How many rows the first entries take: each as many as `rowsOf` makes. */
+function rowCount(entries: readonly AclEntry[], length: number): number {
+  let rows = length;
+  for (let i = 0; i < length; i++) {
+    const entry = entries[i];
+    if (entry?.kind === 6 && holdsIpv4(entry)) rows += MAPPED_BITS - entry.prefix - 1;
+  }
+  return rows;
 }
 
 function rowsOf(entry: AclEntry): readonly Row[] {
