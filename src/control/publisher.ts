@@ -84,9 +84,7 @@ export function publish(
   writeSettings(draft, configuration, listeners.length, limits);
   writeFarm(draft, configuration);
   writeListeners(draft, listeners);
-  servers.forEach((server, index) => {
-    if (server !== previous?.servers[index]) writeServer(draft, FIRST_SERVER_ROW + index, server);
-  });
+  if (servers !== previous?.servers) writeServers(draft, servers, previous?.servers ?? []);
   writeServer(draft, EMERGENCY_ROW, configuration.emergency);
   writeServer(draft, ABUSE_ROW, configuration.abuse);
   if (aclRows !== undefined) writeAcls(draft, acls, previous?.acls);
@@ -143,6 +141,13 @@ function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[]): 
     draft.listeners.farm[row] = 0;
     draft.listeners.endpoint.set(endpoint, row * ENDPOINT_SIZE);
   });
+}
+
+function writeServers(draft: ConfigBank, servers: Configuration['servers'], before: Configuration['servers']): void {
+  for (let index = 0; index < servers.length; index++) {
+    if (index >= before.length || servers[index] !== before[index])
+      writeServer(draft, FIRST_SERVER_ROW + index, servers[index]);
+  }
 }
 
 function writeServer({ servers }: ConfigBank, row: number, server: ServerConfig | undefined): void {
