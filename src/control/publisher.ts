@@ -145,8 +145,7 @@ function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[]): 
 
 function writeServers(draft: ConfigBank, servers: Configuration['servers'], before: Configuration['servers']): void {
   for (let index = 0; index < servers.length; index++) {
-    if (index >= before.length || servers[index] !== before[index])
-      writeServer(draft, FIRST_SERVER_ROW + index, servers[index]);
+    if (servers[index] !== before[index]) writeServer(draft, FIRST_SERVER_ROW + index, servers[index]);
   }
 }
 
