@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ask, AS_WHO_WE_ARE, Visitor } from '../support/control.ts';
-import { onEachLoop, type Rig } from '../support/rig.ts';
+import { isLong, onEachLoop, type Rig } from '../support/rig.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'pen-control-'));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
@@ -18,6 +18,23 @@ const MANY = 40_000;
 /** Readers of it: if Pen held the answers of so many, the memory it may take would not suffice. */
 const SLOW = 10;
 const KIB = 1024;
+/** Lines that set nothing. */
+const NONSENSE: readonly string[] = [
+  'server 0 max many\n',
+  'server 99999 max 1\n',
+  'acl 1 maybe 10.0.0.1\n',
+  'acl 1 permit 256.0.0.1\n',
+  'blacklist abc\n',
+  'timeout 0\n',
+  'listen a:b:c\n',
+  'close 99999999\n',
+  'connection -7\n',
+  'no no\n',
+  'help help help\n',
+  `${'9'.repeat(4000)}\n`,
+  '\0\u{1F600}\n',
+  'half a line',
+];
 
 /** Main keeps deadlines by itself, so that one loop is enough for those that take long. */
 const isPatient = (rig: Rig): boolean => rig.loop === 'epoll';
@@ -99,6 +116,24 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
       visitor.socket.destroy();
     }
     expect(await ask(CONTROL, 'mode')).toBe(MODE);
+  });
+
+  test('traffic goes on beside a hundred peers that stall and others that talk nonsense', async () => {
+    const stalled: Visitor[] = [];
+    for (let i = 0; i < 100; i++) stalled.push(await Visitor.open(CONTROL));
+    for (const { socket } of stalled.slice(50)) socket.write('mo');
+    const end = new AbortController();
+    let lines = 0;
+    const talk = async (): Promise<void> => {
+      while (!end.signal.aborted) await ask(CONTROL, NONSENSE[lines++ % NONSENSE.length] ?? '');
+    };
+    const talkers = Array.from({ length: 4 }, talk);
+    const rounds = isLong ? 200 : 4;
+    for (let i = 0; i < rounds || lines <= NONSENSE.length; i++) await expectTraffic();
+    end.abort();
+    await Promise.all(talkers);
+    expect(await ask(CONTROL, 'mode\n')).toBe(MODE);
+    for (const { socket } of stalled) socket.destroy();
   });
 
   test('readers of long answers get all of them, however slow they are, and nobody waits for them', async () => {
