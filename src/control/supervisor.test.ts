@@ -226,6 +226,18 @@ test('after a failure that cannot be undone, connections of others that fail are
   expect(tables.connections.source[8 + 1], 'nothing is given back').toBe(1);
 });
 
+test('a failure that cannot be undone is told also while all stop, when it changes nothing', async () => {
+  program(SERVES);
+  await start(1);
+  lock(tables, LOCK_SOURCES, 0);
+  const isStopped = supervisor.stop();
+  threads[0]!.postMessage('throw');
+  expect(await isStopped).toBe(true);
+  expect(said).toEqual([
+    expect.stringMatching(/^worker 0 failed while it changed what all workers share: Error: planted/),
+  ]);
+});
+
 test('a worker that could not undo what only it knew of, as one without memory, ends all', async () => {
   program(SERVES);
   await start(2);

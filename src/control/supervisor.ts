@@ -224,9 +224,11 @@ export class Supervisor {
     return 'without undoing what only it knew of';
   }
 
-  /** The process has to end. The first reason counts. */
+  /** The process has to end. The first reason counts; while it ends already, nobody but the log wants to know. */
   private fail(reason: Error): void {
+    if (this.isFailed) return;
     this.isFailed = true;
+    if (stopping(this.options.tables) !== STOP_NO) this.options.say(reason.message);
     this.settleFailed(reason);
   }
 
