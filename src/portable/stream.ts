@@ -154,9 +154,8 @@ export class Stream {
     clearTimeout(this.connectAgain);
     if (!socket || socket.destroyed) return;
     if (how !== CLOSE_ABORT || this.kind === KIND_UNIX || socket.connecting) socket.destroy();
-    // libuv resets no socket whose end is on its way, which follows the last byte at once.
-    else if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0)
-      socket.once('finish', () => socket.resetAndDestroy());
+    // All is said, and a reset could only take what the peer's kernel has of it. Whoever sends more is told by ours.
+    else if (socket.writableEnded && socket.writableLength === 0) whenFinished(socket, () => socket.destroy());
     else socket.resetAndDestroy();
   }
 
@@ -342,4 +341,10 @@ export class Stream {
     this.parts.watched.delete(this);
     this.parts.complete(OP_WATCH, this.side, seq, result, 0);
   }
+}
+
+/** An end that is on its way goes out before `then`. */
+function whenFinished(socket: Socket, then: () => void): void {
+  if (socket.writableFinished) then();
+  else socket.once('finish', then);
 }
