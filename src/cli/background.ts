@@ -7,7 +7,9 @@
  * @owner main thread.
  */
 import { spawn } from 'node:child_process';
+import { ConfigError } from '../config/model.ts';
 import { print } from './messages.ts';
+import { explained } from './shortage.ts';
 
 /** Set in the environment of the second process. */
 const MARK = 'PEN_BACKGROUND';
@@ -24,6 +26,7 @@ export function isInBackground(): boolean {
  * Starts the program again with the same arguments, in a session of its own, and waits until it is ready.
  *
  * @returns the exit status for this process: 0 when the other one serves.
+ * @errors ConfigError when it cannot be started at all.
  */
 export async function startInBackground(script: string, args: readonly string[]): Promise<number> {
   const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
@@ -33,7 +36,7 @@ export async function startInBackground(script: string, args: readonly string[])
   });
   // Whoever ends this process while it waits means the program, not only its messenger.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => child.kill(signal));
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     child.on('message', (message: Message) => {
       if ('out' in message) void print(message.out);
       else if ('err' in message) void print(message.err, process.stderr);
@@ -44,8 +47,8 @@ export async function startInBackground(script: string, args: readonly string[])
       }
     });
     child.on('error', (error) => {
-      process.stderr.write(`pen: cannot start in the background: ${error.message}\n`);
-      resolve(1);
+      const why = explained(error);
+      reject(why === error ? new ConfigError('background', `cannot start there (${error.message})`) : why);
     });
     // Its last words may arrive after its end: the channel closes when all of them are read.
     const ended = new Promise<number>((done) => {

@@ -20,6 +20,7 @@ import { messageOf, print, say, sayTo, sayWithoutWaiting, stamped } from './mess
 import { USAGE } from './options.ts';
 import { nameProcess } from './process-name.ts';
 import { serve } from './serve.ts';
+import { explained } from './shortage.ts';
 import { Signals, type Signal } from './signals.ts';
 import { acceptUser } from './user.ts';
 
@@ -43,7 +44,7 @@ export async function runProgram(args: readonly string[], root: Root): Promise<v
   try {
     process.exitCode = await main(args, root, signals, messenger);
   } catch (error) {
-    const text = `pen: ${messageOf(error)}\n`;
+    const text = `pen: ${messageOf(explained(error))}\n`;
     if (messenger) messenger.err(text);
     else process.stderr.write(text);
     process.exitCode = 1;

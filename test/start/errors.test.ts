@@ -1,11 +1,12 @@
 /** A start that cannot work ends at once, with status 1 and one line that says what is wrong and what would be right. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ask, AS_WHO_WE_ARE } from '../support/control.ts';
 import { LOOPS } from '../support/rig.ts';
-import { Pen, type PenOptions } from '../support/pen.ts';
+import { PEN, Pen, type PenOptions } from '../support/pen.ts';
 import { Server } from '../support/server.ts';
 import { needs } from '../support/skip.ts';
 
@@ -13,6 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pen-start-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const START_LIMIT_MS = 5000;
+const PENCTL = join(dirname(PEN), 'penctl.js');
 const SERVERS = ['127.0.0.1:9'];
 
 interface Refusal {
@@ -158,3 +160,31 @@ for (const loop of LOOPS) {
     },
   );
 }
+
+needs({ linux: true }, 'next to no descriptors', () => {
+  // With fewer Node itself ends by a signal or with a stack of its own, before a line of ours runs.
+  let lowest = 10;
+  beforeAll(() => {
+    while (limited(lowest, [PENCTL, '--help']).status !== 0) lowest++;
+  });
+
+  test.each(['-f', '-r'])(
+    'as soon as Node can run a program, Pen says with %s what is right, and nothing else',
+    (option) => {
+      const said = new Set<string>();
+      for (let limit = lowest; limit < lowest + 10; limit++) {
+        const { status, stderr } = limited(limit, [PEN, option, '-x', '1', '127.0.0.1:0', '127.0.0.1:9']);
+        const [line = '', ...rest] = stderr.trim().split('\n');
+        expect({ limit, status, rest }, stderr).toEqual({ limit, status: 1, rest: [] });
+        expect(line).toMatch(/^pen: (conn_max|descriptors): .*limit (is|of) \d+.*raise it \(ulimit -n \d+[,)]/);
+        said.add(line.replace(/\d+/g, 'N'));
+      }
+      if (option !== '-f') expect([...said].join('\n')).toMatch(/too low to start; raise it/);
+    },
+  );
+
+  function limited(limit: number, args: readonly string[]) {
+    const command = ['-c', `ulimit -n ${limit} && exec "$@"`, 'sh', process.execPath, ...args];
+    return spawnSync('sh', command, { encoding: 'utf8', timeout: START_LIMIT_MS });
+  }
+});
