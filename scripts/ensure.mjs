@@ -103,9 +103,18 @@ function isNeededHere(entry) {
 }
 
 function install() {
-  say('installing packages');
-  // --include=dev: NODE_ENV=production would leave the compiler out.
-  runNpm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+  const why = existsSync(join(root, 'node_modules')) ? 'node_modules is not what the lock says' : 'the first time';
+  say(
+    `installing packages (${why}): this needs the npm registry; without an answer it ends in seconds, or minutes where a network swallows what is sent`,
+  );
+  try {
+    // --include=dev: NODE_ENV=production would leave the compiler out.
+    runNpm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+  } catch (error) {
+    throw new Error(
+      `packages cannot be installed: ${error.message}, see above; without a network, bring node_modules from a machine that has one`,
+    );
+  }
   writeFileSync(installStamp, installKey());
 }
 
@@ -137,6 +146,9 @@ const keptSettings = new Set([
   'prefer_offline',
   'userconfig',
   'globalconfig',
+  'fetch_retries',
+  'fetch_retry_mintimeout',
+  'fetch_retry_maxtimeout',
 ]);
 
 /* ---- compiling ---- */
