@@ -113,6 +113,7 @@ function install() {
   } catch (error) {
     throw new Error(
       `packages cannot be installed: ${error.message}, see above; without a network, bring node_modules from a machine that has one`,
+      { cause: error },
     );
   }
   writeFileSync(installStamp, installKey());
