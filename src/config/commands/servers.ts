@@ -8,8 +8,8 @@ import { changed, onOff, question, SECONDS_MAX, setting, whole } from './kinds.t
 
 const subject = 'servers';
 const LIMIT_MAX = 2 ** 31 - 1;
-/** Lines of a piece of an answer. */
-const LINES = 256;
+/** Lines of a piece of an answer: some 5 KB, which Node hands to the kernel without a copy of its own. */
+const LINES = 64;
 
 /** What a key of `server` changes: the server, or something about the running process. */
 interface Change {
