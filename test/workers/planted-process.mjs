@@ -5,6 +5,7 @@
 /* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return --
    what is imported from compiled files has no types here */
 import { setInterval } from 'node:timers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { literalEndpoint } from '../../dist/config/address.js';
 import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt } from '../../dist/config/model.js';
 import { Balancer } from '../../dist/control/balancer.js';
@@ -12,7 +13,7 @@ import { FIRST_SERVER_ROW } from '../../dist/control/publisher.js';
 import { openHost } from '../../dist/linux/open-host.js';
 import { NodeHost } from '../../dist/portable/host.js';
 import { isRowLive, rowsUsed } from '../../dist/table/addresses.js';
-import { sumLanes } from '../../dist/table/columns.js';
+import { lane, sumLanes } from '../../dist/table/columns.js';
 import * as shared from '../../dist/table/shared.js';
 import { fulfilled, order, WAYS } from './order.mjs';
 
@@ -119,4 +120,7 @@ void balancer.supervisor.failed.then((error) => {
   process.stderr.write(`${error.message}\n`);
   process.exit(3);
 });
+// Whoever has not had a turn yet is not reckoned with when clients are shared.
+const hasBegun = (_, worker) => lane(tables.counters.turns, worker) > 0;
+while (!Array.from({ length: settings.workers }).every(hasBegun)) await delay(LOOK_MS);
 process.send({ id: 0, answer: balancer.address });
