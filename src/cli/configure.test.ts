@@ -63,6 +63,10 @@ describe('the configuration of a command line', () => {
     expect(configuration.settings).toMatchObject({ exitEnabled: true, pidFile: 'f', tracking: 60 });
   });
 
+  test('-X goes before the commands, wherever it stands', async () => {
+    expect((await from('-O', 'exit', '-X', '80', 'a.sock/x')).actions).toEqual([{ kind: 'exit' }]);
+  });
+
   const SAID = ['-O', 'server 0 address 9.9.9.9 port 1 max 4 hard 5 weight 6 prio 7 acl 8'];
   test.each([
     ['www1', { max: 4, hard: 5, weight: 6, prio: 7, acl: 8 }],
@@ -100,8 +104,11 @@ describe('the configuration of a command line', () => {
 
 describe('mistakes', () => {
   test.each([
-    [['80'], "server: missing; write at least one server after the listen address '80', as in pen 80 www1:8080"],
-    [['-r'], 'server: missing; write at least one server, as in pen 80 www1:8080'],
+    [
+      ['80'],
+      "server: missing; write at least one server after the listen address '80', as in pen 80 www1:8080 (pen --help lists the options)",
+    ],
+    [['-r'], 'server: missing; write at least one server, as in pen 80 www1:8080 (pen --help lists the options)'],
     [['127.0.0.1:0', '10.0.0.1'], "server: '10.0.0.1' needs a port, because the listener has no fixed one"],
     [
       ['-O', 'listen 0', '-e', '10.0.0.1', '', '10.0.0.1:1'],

@@ -50,7 +50,10 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
   for (const [index, text] of line.servers.entries()) servers[index] = await server(text, 'server', servers[index]);
   if (servers.length === 0) {
     const after = line.listen === undefined ? '' : ` after the listen address '${line.listen}'`;
-    throw new ConfigError('server', `missing; write at least one server${after}, as in pen 80 www1:8080`);
+    throw new ConfigError(
+      'server',
+      `missing; write at least one server${after}, as in pen 80 www1:8080 (pen --help lists the options)`,
+    );
   }
   const configuration: Configuration = {
     ...base,
@@ -61,15 +64,15 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
     abuse: line.abuse === undefined ? base.abuse : await server(line.abuse, '-B'),
     settings: {
       ...base.settings,
-      exitEnabled: line.isExitEnabled || base.settings.exitEnabled,
       pidFile: line.pidFile ?? base.settings.pidFile,
     },
   };
   return { ...said, configuration };
 }
 
-async function applyCommands({ commands }: CommandLine, outside: Outside): Promise<Configured> {
-  let configuration = EMPTY_CONFIGURATION;
+async function applyCommands({ commands, isExitEnabled }: CommandLine, outside: Outside): Promise<Configured> {
+  const { settings } = EMPTY_CONFIGURATION;
+  let configuration: Configuration = { ...EMPTY_CONFIGURATION, settings: { ...settings, exitEnabled: isExitEnabled } };
   let replies = '';
   const actions: Action[] = [];
   for (const { line: text, where, isAsked } of commands) {

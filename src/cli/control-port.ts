@@ -61,7 +61,7 @@ async function listen(
 ): Promise<HostError | undefined> {
   if (host.listenInLoop) return listenForMain(server, wanted, options);
   const { fd, error } = host.listen(wanted, options);
-  if (!error) await once(server.listen({ fd }), 'listening');
+  if (!error) await once(server.listen({ fd, backlog: options.backlog }), 'listening');
   return error;
 }
 

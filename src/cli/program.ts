@@ -4,6 +4,7 @@
  * @owner main thread.
  */
 import { readFileSync } from 'node:fs';
+import { adviceOn } from '../config/advice.ts';
 import { idleFacts } from '../config/command.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { Balancer } from '../control/balancer.ts';
@@ -82,6 +83,7 @@ async function run(
   const configured = await Promise.race([configuring, signals.stopped]);
   if (configured === undefined) return 0;
   const { configuration, replies, actions } = configured;
+  for (const advice of adviceOn(configuration)) say(advice);
   // Answers to the person who started us.
   if (messenger) messenger.out(replies);
   else await print(replies);

@@ -312,6 +312,7 @@ describe('mistakes say what was wrong, after the word, and change nothing', () =
     ['client_prefix 32', "client_prefix: '32' is not one of 128, 64"],
     ['client_acl 10', "client_acl: '10' is not a whole number from 0 to 9"],
     ['source_max some', "source_max: 'some' is not a whole number from 0 to 131072"],
+    ['hash orginal', "hash: 'orginal' is not one of original"],
     ['tcp_fastclose sideways', "tcp_fastclose: 'sideways' is not one of off, up, down, both"],
     ['connection x', "connection: 'x' is not a whole number"],
     ['close x', "close: 'x' is not a whole number"],

@@ -143,6 +143,8 @@ class Peer {
   private complete(): void {
     if (!this.isIdle) return;
     this.isIdle = false;
+    // What is obeyed is answered, however late it came.
+    clearTimeout(this.deadline);
     const line = Buffer.concat(this.parts).toString('utf8');
     if (HTTP.test(line)) this.drop();
     else void this.run(line);
@@ -155,7 +157,7 @@ class Peer {
       if (!this.socket.destroyed) await this.tell(reply);
     } catch (error) {
       this.options.onFault(error);
-      if (this.socket.bytesWritten > 0) this.drop();
+      if (this.socket.destroyed || this.socket.bytesWritten > 0) this.drop();
       else this.answer('pen: the command failed by a fault of Pen; its log has details\n');
     }
   }

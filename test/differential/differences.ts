@@ -140,6 +140,18 @@ export const DIFFERENCES = {
     ours: 'takes the port of the listener, and the limits',
     why: 'they were said',
   },
+  weights: {
+    when: 'choice is by weight (`-W`), and no server has a weight',
+    original: 'serves nobody, and says nothing',
+    ours: 'serves nobody, and says so at the start',
+    why: 'it cannot be meant',
+  },
+  source: {
+    when: 'one client address has nearly all connections (`-x`), as a proxy in front or a crowd behind one router has',
+    original: 'serves it until there is none left for anybody',
+    ours: 'keeps an eighth for others; what is beyond waits. `-O "source_max 0"` turns that off, `trusted_acl` exempts addresses',
+    why: 'one client must not lock out all others',
+  },
   'said-limits': {
     when: 'a command at the start sets a limit, weight or prio of a server that the command line names (`-O "server 0 max 5"`)',
     original: 'forgets it: the server of the command line replaces all but the access list',

@@ -104,7 +104,7 @@ export const CLIENT_COMMANDS: readonly Command[] = [
   setting({
     name: 'source_max',
     subject,
-    help: 'Connections of one address that are served at once',
+    help: 'Connections of one address at once; 0: any, auto: 7/8',
     key: 'sourceMax',
     type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
   }),

@@ -4,7 +4,7 @@ import { hostText, isName, literalEndpoint, parseHost, portNumber, unixEndpoint 
 import { answer, type Action, type Call, type Command, type Pieces, type View } from '../command.ts';
 import { ConfigError, SERVERS_LIMIT, UNSET_SERVER, type Configuration, type ServerConfig } from '../model.ts';
 import { parseWhole } from '../numbers.ts';
-import { changed, onOff, question, SECONDS_MAX, setting, whole } from './kinds.ts';
+import { changed, oneOf, onOff, question, SECONDS_MAX, setting, whole } from './kinds.ts';
 
 const subject = 'servers';
 const LIMIT_MAX = 2 ** 31 - 1;
@@ -122,15 +122,19 @@ function portOf(endpoint: Endpoint): number {
   return endpoint.kind === KIND_UNIX ? 1 : endpoint.port;
 }
 
+const FORMULA = oneOf('original');
+
 const hash: Command = {
   name: 'hash',
   subject,
   help: "Choose a server by the client's address",
-  parameters: [
-    { label: 'original', isOptional: true, words: ['original'], help: 'with the formula of the original pen' },
-  ],
+  parameters: [{ ...FORMULA.parameter, help: 'with the formula of the original pen' }],
   no: [],
-  run: (call) => changed(call, 'hash', call.isNo ? 'off' : call.words[0] === 'original' ? 'original' : 'spread'),
+  run: (call) => {
+    const [word] = call.words;
+    if (call.isNo) return changed(call, 'hash', 'off');
+    return changed(call, 'hash', word === undefined ? 'spread' : FORMULA.parse(word, call.where));
+  },
   write: ({ settings }) => [{ off: 'no hash', spread: 'hash', original: 'hash original' }[settings.hash]],
 };
 

@@ -1,5 +1,5 @@
 /** Which server a client gets: turns, memory, hash, weights, priorities. The numbers are those of the worked examples. */
-import { down, hold, request, say, unlike, up, wait, waitForSecond, type Script } from '../script.ts';
+import { down, hold, request, say, start, unlike, up, wait, waitForSecond, type Script } from '../script.ts';
 
 const TURNS: readonly Script[] = [
   {
@@ -212,8 +212,11 @@ const WEIGHTS: readonly Script[] = [
   {
     id: 'E16',
     says: 'all weights are 0',
-    options: '-W',
-    steps: [request('c1 c2', 'R R')],
+    startsItself: true,
+    steps: [
+      start('{always} -W {listen} {s0} {s1}', 'serves', unlike('weights', 'serves, complains')),
+      request('c1 c2', 'R R'),
+    ],
   },
   {
     id: 'E17',

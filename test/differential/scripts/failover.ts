@@ -75,6 +75,17 @@ const LIMITS: readonly Script[] = [
     servers: 2,
     steps: [hold('c1 c2', '1 0'), hold('c3', '-', undefined, 400), release('0'), answered('1')],
   },
+  {
+    id: 'one-source',
+    says: 'connections of one address, as many as there are places',
+    options: '-x 64 -r',
+    servers: 1,
+    steps: [
+      hold('c1 '.repeat(56), '0 '.repeat(56).trim()),
+      hold('c1', '0', unlike('source', '-'), 400),
+      request('c2', '0'),
+    ],
+  },
 ];
 
 const FAILURES: readonly Script[] = [

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { literalEndpoint } from './address.ts';
+import { adviceOn } from './advice.ts';
+import { EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
+
+function configuration(weights: readonly number[], settings: { weight: boolean; prio?: boolean }): Configuration {
+  const endpoint = literalEndpoint('127.0.0.1', 80, 'test')!;
+  const servers = weights.map((weight) => serverAt(endpoint, { weight }));
+  return { ...EMPTY_CONFIGURATION, servers, settings: { ...EMPTY_CONFIGURATION.settings, ...settings } };
+}
+
+test('choice by weight where nobody has one is worth a word', () => {
+  expect(adviceOn(configuration([0, 0], { weight: true }))).toEqual([
+    'weight: no server has one, so none is chosen; give them weights, as in www1:80:0:0:3',
+  ]);
+});
+
+test.each([
+  [[0, 1], { weight: true }],
+  [[0, 0], { weight: false }],
+  [[0, 0], { weight: true, prio: true }],
+])('nothing is said of weights %j with %j', (weights, settings) => {
+  expect(adviceOn(configuration(weights, settings))).toEqual([]);
+});
