@@ -14,6 +14,7 @@ import { openHost } from '../../dist/linux/open-host.js';
 import { NodeHost } from '../../dist/portable/host.js';
 import { isRowLive, rowsUsed } from '../../dist/table/addresses.js';
 import { lane, sumLanes } from '../../dist/table/columns.js';
+import { ACCEPT_RESTING } from '../../dist/table/schema.js';
 import * as shared from '../../dist/table/shared.js';
 import { fulfilled, order, WAYS } from './order.mjs';
 
@@ -87,6 +88,7 @@ const QUESTIONS = {
       .map(counted)
       .reduce((sum, count) => sum + count, 0),
     pausedFull: counted('pausedFull'),
+    able: tables.workers.accepting.subarray(0, settings.workers).filter((is) => is !== ACCEPT_RESTING).length,
   }),
   most: () => most,
   failures: () => failures,

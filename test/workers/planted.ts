@@ -33,6 +33,8 @@ export interface AllFigures extends Figures {
   readonly accepted: number;
   readonly closed: number;
   readonly pausedFull: number;
+  /** Workers that take part in accepting. */
+  readonly able: number;
 }
 
 /** What was said of a worker, and when (ms since 1970). */
