@@ -1,5 +1,5 @@
 /** Which server a client gets: turns, memory, hash, weights, priorities. The numbers are those of the worked examples. */
-import { down, hold, request, say, start, unlike, up, wait, waitForSecond, type Script } from '../script.ts';
+import { down, hold, request, say, unlike, up, wait, waitForSecond, type Script } from '../script.ts';
 
 const TURNS: readonly Script[] = [
   {
@@ -212,11 +212,9 @@ const WEIGHTS: readonly Script[] = [
   {
     id: 'E16',
     says: 'all weights are 0',
-    startsItself: true,
-    steps: [
-      start('{always} -W {listen} {s0} {s1}', 'serves', unlike('weights', 'serves, complains')),
-      request('c1 c2', 'R R'),
-    ],
+    options: '-W',
+    servers: [':0:0:1', ':0:0:1'],
+    steps: [say('server 0 weight 0'), say('server 1 weight 0'), request('c1 c2', 'R R')],
   },
   {
     id: 'E17',

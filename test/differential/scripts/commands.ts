@@ -140,6 +140,7 @@ const WORDS: readonly Script[] = [
     id: 'X-mode-options',
     says: 'mode after options',
     options: '-r -h -s -W',
+    servers: [':0:0:1'],
     steps: [say('mode', 'hash roundrobin stubborn weight no prio\n')],
   },
   {

@@ -38,6 +38,13 @@ const USAGE: readonly Script[] = [
   ),
   begins('S-i', 'the option for Windows', '-i name', 'exit 0, complains', unlike('later-options', 'exit 1, not yet')),
   begins('S-none', 'no server', '{always} {listen}', 'serves', unlike('no-server', 'exit 1, complains')),
+  begins(
+    'S-weights',
+    'choice by weight, and no server has one',
+    '{always} -W {listen} {s0}',
+    'serves',
+    unlike('weights', 'serves, complains'),
+  ),
 ];
 
 const ADDRESSES: readonly Script[] = [
