@@ -9,17 +9,11 @@ export type Brand<Name extends string> = number & { readonly [brand]: Name };
 
 /** A file descriptor of this process, >= 0. */
 export type Fd = Brand<'Fd'>;
-/** A row of the connections table. */
-export type ConnectionSlot = Brand<'ConnectionSlot'>;
 /** One side of a connection: `slot * 2` is downstream (client), `slot * 2 + 1` upstream (server). */
 export type SideSlot = Brand<'SideSlot'>;
 /** A row of the listeners table. */
 export type ListenerSlot = Brand<'ListenerSlot'>;
-/** A row of the servers table; 0 means "none". */
-export type ServerRow = Brand<'ServerRow'>;
 /** Microseconds of the monotonic clock, as a double. */
 export type Us = Brand<'Us'>;
-/** Milliseconds of the monotonic clock, as a double. */
-export type Ms = Brand<'Ms'>;
 /** Byte offset into the arena (native memory shared with the kernel); 0 means "none". */
 export type ArenaOffset = Brand<'ArenaOffset'>;

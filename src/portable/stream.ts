@@ -151,6 +151,9 @@ export class Stream {
   close(how: number): void {
     const { socket } = this;
     this.socket = undefined;
+    // Until the side is used again it is remembered, and that may take a day.
+    this.ahead.length = 0;
+    this.aheadBytes = 0;
     clearTimeout(this.connectAgain);
     if (!socket || socket.destroyed) return;
     if (how !== CLOSE_ABORT || this.kind === KIND_UNIX || socket.connecting) socket.destroy();

@@ -8,7 +8,7 @@ import { needs } from '../support/skip.ts';
 
 for (const loop of LOOPS) {
   const program: Program = { ...OURS, always: [...OURS.always, '-O', loop] };
-  needs({ linux: true }, `on ${loop}`, () => {
+  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `on ${loop}`, () => {
     test.concurrent.each(EXAMPLES.map((example) => [`${example.id}: ${example.says}`, example] as const))(
       '%s',
       async (_, example) => {

@@ -12,16 +12,19 @@ import { echo, Server } from '../support/server.ts';
 import { needs } from '../support/skip.ts';
 import { Planted } from './planted.ts';
 
-const RUN_MS = isLong ? 600_000 : 10_000;
-const EVERY_MS = isLong ? 3000 : 1000;
+const RUN_MS = isLong ? 600_000 : 15_000;
+const EVERY_MS = isLong ? 5000 : 2500;
 const LIMITS = { connMax: 40, pendingMax: 12, sourceMax: 15, parkedMax: 200 };
 const SERVER_MAX = 25;
 /** More than can be served, half of them from one address: some wait in the backlog, some are parked. */
 const CLIENTS = 70;
 const ADDRESSES = 4;
 const ANSWERS = 1_000_000;
-/** A reset is heard of this long before it is told why, or after: the machine may be busy. */
-const NEAR_MS = 3000;
+/**
+ * A reset is heard of this long before it is told why, or after: the machine may be busy. Well below half of EVERY_MS, so
+ * that there are times in which no failure explains one.
+ */
+const NEAR_MS = 1000;
 
 const seed = Number(process.env['CHURN_SEED'] ?? Date.now() % 1_000_000);
 
