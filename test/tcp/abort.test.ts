@@ -119,7 +119,7 @@ onEachLoop('T2: resets', { options: ['-x', '200'] }, (rig) => {
   test.each([20, SLOW_MS].flatMap((ms) => SIDES.map((side) => [side, ms] as const)))(
     'T3: a reply of the %s that was complete stays whole when its sender resets afterwards, though it is read only %i ms later',
     async (side, ms) => {
-      for (const size of [1, 20_000, 300_000]) {
+      for (const size of ms === SLOW_MS ? [300_000] : [1, 20_000, 300_000]) {
         const { actor, other } = cast(await rig.pair(), side);
         other.send(10);
         await rig.until(
