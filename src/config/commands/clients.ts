@@ -104,22 +104,22 @@ export const CLIENT_COMMANDS: readonly Command[] = [
   setting({
     name: 'source_max',
     subject,
-    help: 'Connections of one address at once; 0: any, auto: 7/8',
+    help: 'Connections of one address at once, 0 for no bound',
     key: 'sourceMax',
-    type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
+    type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT, '7/8 of a conn_max of 64 or more'),
   }),
   setting({
     name: 'parked_max',
     subject,
     help: 'Connections beyond source_max that may wait',
     key: 'parkedMax',
-    type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT),
+    type: wholeOr('auto', 'N', 0, CONNECTIONS_LIMIT, 'as many as conn_max'),
   }),
   setting({
     name: 'trusted_acl',
     subject,
     help: 'Access list of addresses that source_max does not bind',
     key: 'trustedAcl',
-    type: wholeOr('none', 'N', 0, LAST_LIST),
+    type: wholeOr('none', 'N', 0, LAST_LIST, 'it binds all'),
   }),
 ];

@@ -50,15 +50,16 @@ export function oneOf<Word extends string>(...words: readonly Word[]): WordType<
   };
 }
 
-/** A whole number, or a word that stands for another way to settle it. */
+/** A whole number, or a word that stands for another way to settle it, which is told by its meaning. */
 export function wholeOr<Word extends string>(
   word: Word,
   label: string,
   min: number,
   max: number,
+  meaning: string,
 ): WordType<number | Word> {
   const number = whole(label, min, max);
-  const help = `${number.parameter.help}, or ${word}`;
+  const help = `${number.parameter.help}, or ${word}: ${meaning}`;
   return {
     parameter: { label: `${label}|${word}`, isOptional: true, words: [word], help },
     parse: (text, where) => (text === word ? word : number.parse(text, where)),
