@@ -6,7 +6,10 @@ import { cpuBetween, isAlive, processTree, readCpu, readResidentKb, readWakeups 
 /** A process that does a thing for each byte on its input, and answers with a byte. */
 const CHILD = `
   const { Worker } = require('node:worker_threads')
-  const burn = 'const end = Date.now() + 300; while (Date.now() < end);'
+  const burn = \`
+    const used = () => { const { user, system } = process.cpuUsage(); return user + system }
+    for (const end = used() + 300_000; used() < end;);
+  \`
   const things = {
     b: () => new Promise((done) => { eval(burn); done() }),
     w: () => new Promise((done) => new Worker(burn, { eval: true }).on('exit', done)),

@@ -20,6 +20,9 @@ export const ROWS = [
   'start',
   'lookup',
   'tracking',
+  'statistics',
+  'lists',
+  'accept-lists',
 ] as const;
 export type RowName = (typeof ROWS)[number];
 
@@ -89,6 +92,9 @@ const SMOKE_ROWS: readonly RowName[] = [
   'start',
   'lookup',
   'tracking',
+  'statistics',
+  'lists',
+  'accept-lists',
 ];
 const SMOKE_FREE_ROWS: readonly RowName[] = ['ka256'];
 const MEBIBYTE = 2 ** 20;

@@ -75,5 +75,18 @@ const lookups: readonly Target[] = [
   { ...most, row: 'lookup', placement: null, metric: 'ratio', against: null, must: 3, aim: null },
 ];
 
+const lists: readonly Target[] = ['ipv4', 'ipv6', 'country'].map((metric) => {
+  return { ...most, row: 'lists', placement: null, metric, against: null, must: 1000, aim: null };
+});
+
 /** All targets, in the order in which they are printed. */
-export const targets: readonly Target[] = [...requests, ...bulk, ...latency, ...epoll, ...idle, ...starts, ...lookups];
+export const targets: readonly Target[] = [
+  ...requests,
+  ...bulk,
+  ...latency,
+  ...epoll,
+  ...idle,
+  ...starts,
+  ...lookups,
+  ...lists,
+];

@@ -1,5 +1,6 @@
 /**
- * Adds up JSON reports of the test runner and prints, as the last line, `N passed, N failed`.
+ * Adds up JSON reports of the test runner: prints the names of the tests that failed and, as the last line,
+ * `N passed, N failed`.
  *
  *   node scripts/count-tests.mjs REPORT...
  *
@@ -23,12 +24,16 @@ for (const path of process.argv.slice(2)) {
   failed += report.numFailedTests;
   for (const file of report.testResults) {
     const hasOwn = file.assertionResults.some((result) => result.status === 'failed');
-    for (const { status, title } of file.assertionResults) {
+    for (const { status, title, fullName, failureMessages } of file.assertionResults) {
+      if (status === 'failed') process.stdout.write(`failed: ${file.name}: ${fullName}\n${firstLine(failureMessages)}`);
       if (status === 'passed' || status === 'failed') continue;
       if (/ \(not on [\w ]+: .+\)$/.test(title)) impossible += 1;
       else skipped += 1;
     }
-    if (file.status === 'failed' && !hasOwn) failed += 1;
+    if (file.status === 'failed' && !hasOwn) {
+      process.stdout.write(`failed: ${file.name}: ${file.message}\n`);
+      failed += 1;
+    }
   }
 }
 if (impossible > 0) process.stdout.write(`${impossible} are not for the loop they would run on\n`);
@@ -37,6 +42,10 @@ if (skipped > 0) process.stdout.write(`${skipped} skipped\n`);
 if (process.env.PEN_NO_SKIP !== undefined) failed += skipped;
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+
+function firstLine(messages) {
+  return `  ${messages[0]?.split('\n', 1)[0] ?? 'without a word'}\n`;
+}
 
 function readReport(path) {
   try {

@@ -6,9 +6,11 @@ import { crowdRow } from './crowd.ts';
 import { idleCpuRow } from './idle-cpu.ts';
 import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
+import { acceptListsRow, listsRow } from './lists.ts';
 import { lookupRow } from './lookup.ts';
 import { requestRow } from './requests.ts';
 import { startRow } from './start.ts';
+import { statisticsRow } from './statistics.ts';
 import { trackingRow } from './tracking.ts';
 
 /** What `--rows` chooses from. */
@@ -27,4 +29,7 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   start: startRow,
   lookup: lookupRow,
   tracking: trackingRow,
+  statistics: statisticsRow,
+  lists: listsRow,
+  'accept-lists': acceptListsRow,
 };

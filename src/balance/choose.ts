@@ -55,7 +55,7 @@ export function chooseServer(
  * The cursor moves on to the next available server, testing up to and including the one it stands on. So the first
  * client of a farm gets server 1 (server 0 only when it is alone).
  */
-function chooseInTurn(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
+export function chooseInTurn(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
   const count = config.farms.serverCount[farm];
   const first = config.farms.serverFirst[farm];
   for (;;) {

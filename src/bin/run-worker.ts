@@ -8,14 +8,19 @@ import type { Loop } from '../loop/loop.ts';
 import { addTo } from '../table/columns.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
+import { openRing } from '../table/ring.ts';
 import { openTables, type Tables } from '../table/tables.ts';
 import type { Means } from './open-loop.ts';
 
 /** Big buffers per worker: enough for every core to be busy with bulk, too few to matter as address space. */
 const BIG_BUFFERS = 64;
-/** Small buffers beyond two per connection, so that the published window never starves a full table. */
+/**
+ * Small buffers beyond two per side (one that is held, one that came before it was asked for), for the window of those that
+ * are published: so it is full whatever everybody holds, with up to 48,896 slots. With more of them a receive may have to
+ * wait for a buffer.
+ */
 const SMALL_EXTRA = 1024;
-/** The arena stays below 4 GiB, so that offsets are u32. */
+/** 3 GiB of them: the arena stays below 4 GiB, so that offsets are u32. */
 const SMALL_MAX = 196_608;
 
 /**
@@ -34,7 +39,7 @@ export async function runWorker(
     wakeFd: start.wakeFds[start.worker] ?? -1,
     sidesMax: start.slotCount * 2,
     listenersMax: LISTENERS_MAX,
-    smallCount: Math.min(start.slotCount * 2 + SMALL_EXTRA, SMALL_MAX),
+    smallCount: Math.min(start.slotCount * 4 + SMALL_EXTRA, SMALL_MAX),
     bigLength: BIG_BUFFERS * BIG_SIZE,
   };
   const { loop, reason } = await means.chooseLoop(start, options, () => {
@@ -52,7 +57,7 @@ async function wakerOf({ wakeFds }: WorkerStart, means: Means): Promise<(worker:
 }
 
 function serve(
-  { worker, slotFirst, slotCount, wakeFds }: WorkerStart,
+  { worker, slotFirst, slotCount, wakeFds, dumps }: WorkerStart,
   tables: Tables,
   loop: Loop,
   reason: string,
@@ -66,6 +71,7 @@ function serve(
     slotCount,
     workerCount: wakeFds.length,
     wakeWorker,
+    dumps: dumps && openRing(dumps),
     nowMs: nowUs() / 1000,
   });
   const leave = (): void => {

@@ -22,6 +22,7 @@ describe('a command line', () => {
       isForeground: false,
       pidFile: undefined,
       user: undefined,
+      jail: undefined,
       notices: [],
     });
   });
@@ -56,6 +57,10 @@ describe('a command line', () => {
       ['-rx', '9'],
       ['roundrobin', 'conn_max 9'],
     ],
+    [
+      ['-b', '', '-t', '5 6'],
+      ['blacklist ""', 'timeout "5 6"'],
+    ],
   ])('%j is short for commands', (options, commands) => {
     expect(run(...options, '80', 'a').commands.map(({ line }) => line)).toEqual(commands);
   });
@@ -68,13 +73,33 @@ describe('a command line', () => {
   });
 
   test('names addresses, files and the user; the last one counts', () => {
-    const line = run('-e', 'a', '-e', 'b', '-B', 'c', '-C', '/ctl', '-p', 'f', '-u', 'me', '-X', '-f', '80', 'w');
+    const line = run(
+      '-e',
+      'a',
+      '-e',
+      'b',
+      '-B',
+      'c',
+      '-C',
+      '/ctl',
+      '-p',
+      'f',
+      '-u',
+      'me',
+      '-j',
+      'd',
+      '-X',
+      '-f',
+      '80',
+      'w',
+    );
     expect(line).toMatchObject({
       emergency: 'b',
       abuse: 'c',
       control: '/ctl',
       pidFile: 'f',
       user: 'me',
+      jail: 'd',
       isExitEnabled: true,
       isForeground: true,
       servers: ['w'],
@@ -126,7 +151,7 @@ describe('mistakes', () => {
     expect(() => readCommandLine(args)).toThrow(message);
   });
 
-  test.each('FjlwUEKGARZLHi'.split(''))('-%s is known, but not yet done', (letter) => {
+  test.each('lUEKGARZLHi'.split(''))('-%s is known, but not yet done', (letter) => {
     expect(() => readCommandLine([`-${letter}`, '80', 'a'])).toThrow(`-${letter}: not in this version yet`);
     expect(() => readCommandLine(['80', 'a', `-r${letter}`])).toThrow(`-${letter}: not in this version yet`);
   });

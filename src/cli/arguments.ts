@@ -4,6 +4,7 @@
  */
 import { NOT_YET } from '../config/commands/later.ts';
 import { ConfigError } from '../config/model.ts';
+import { quoted } from '../config/words.ts';
 import { OPTIONS, type Option } from './options.ts';
 
 /** A line of the command language, and the option it comes from. */
@@ -12,6 +13,15 @@ export interface WrittenCommand {
   readonly where: string;
   /** Written as a command, so that its answer is wanted. */
   readonly isAsked: boolean;
+}
+
+/** The file of commands. */
+export interface NamedFile {
+  readonly path: string;
+  /** The option that names it. */
+  readonly where: string;
+  /** Where it and what it includes must be. **Default** anywhere. */
+  readonly folder?: string | undefined;
 }
 
 /** What the command line says; addresses as they are written. */
@@ -28,6 +38,8 @@ export interface CommandLine {
   readonly isForeground: boolean;
   readonly pidFile: string | undefined;
   readonly user: string | undefined;
+  readonly file: NamedFile | undefined;
+  readonly jail: string | undefined;
   /** What to tell about options that have no effect. */
   readonly notices: readonly string[];
 }
@@ -35,6 +47,8 @@ export interface CommandLine {
 export type Request =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
+  /** Only tell what is wrong with a file, which is that of `line`. */
+  | { readonly kind: 'check'; readonly line: CommandLine }
   | { readonly kind: 'run'; readonly line: CommandLine };
 
 const BY_LETTER: ReadonlyMap<string, Option> = new Map(OPTIONS.map((option) => [option.letter, option]));
@@ -52,12 +66,15 @@ interface Given {
  * @errors ConfigError that names the option, what was wrong and what would be right.
  */
 export function readCommandLine(args: readonly string[]): Request {
-  const { given, positionals, words } = scan(args);
+  const { given, positionals, words, checked } = scan(args);
   if (words.has('--version')) return { kind: 'version' };
   if (words.has('--help') || args.length === 0) return { kind: 'help' };
   const later = given.find(({ option }) => option.isLater);
   if (later) throw notYet(later.option.letter);
-  return { kind: 'run', line: readGiven(given, positionals) };
+  const line = readGiven(given, positionals);
+  return checked === undefined
+    ? { kind: 'run', line }
+    : { kind: 'check', line: { ...line, file: { path: checked, where: '--check' } } };
 }
 
 function readGiven(given: readonly Given[], positionals: readonly string[]): CommandLine {
@@ -75,6 +92,8 @@ function readGiven(given: readonly Given[], positionals: readonly string[]): Com
     isForeground: has('f'),
     pidFile: pidFileOf(last('p')),
     user: last('u'),
+    file: has('F') ? { path: last('F') ?? '', where: '-F' } : undefined,
+    jail: last('j'),
     notices: given
       .filter(({ option }) => option.isObsolete)
       .map(({ option }) => `-${option.letter} is obsolete and has no effect`),
@@ -91,8 +110,9 @@ function commandsOf(given: readonly Given[]): WrittenCommand[] {
   const commands: WrittenCommand[] = [];
   let debug = 0;
   for (const { option, value } of given) {
-    const { letter, command } = option;
-    if (command !== undefined) commands.push(short(letter, `${command} ${value}`.trimEnd()));
+    const { letter, command, argument } = option;
+    const word = argument === undefined ? '' : ` ${quoted(value)}`;
+    if (command !== undefined) commands.push(short(letter, `${command}${word}`));
     else if (letter === 'O' || letter === 'o') commands.push({ ...short(letter, value), isAsked: true });
     else if (letter === 'd') commands.push(short(letter, `debug ${++debug}`));
   }
@@ -112,6 +132,8 @@ interface Scanned {
   readonly positionals: readonly string[];
   /** Options with a whole word for a name. */
   readonly words: ReadonlySet<string>;
+  /** The file behind `--check`. */
+  readonly checked: string | undefined;
 }
 
 /**
@@ -123,11 +145,16 @@ function scan(args: readonly string[]): Scanned {
   const positionals: string[] = [];
   const words = new Set<string>();
   const rest = [...args];
+  let checked: string | undefined;
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === '--') {
       positionals.push(...rest.splice(0));
     } else if (arg === '--help' || arg === '--version') {
       words.add(arg);
+    } else if (arg === '--check' || arg.startsWith('--check=')) {
+      checked = arg === '--check' ? rest.shift() : arg.slice('--check='.length);
+      if (checked === undefined || checked === '')
+        throw new ConfigError('--check', 'needs the name of a file behind it');
     } else if (arg.startsWith('--')) {
       throw unknown(arg);
     } else if (arg.startsWith('-') && arg !== '-') {
@@ -136,7 +163,7 @@ function scan(args: readonly string[]): Scanned {
       positionals.push(arg);
     }
   }
-  return { given, positionals, words };
+  return { given, positionals, words, checked };
 }
 
 function scanLetters(letters: string, rest: string[], given: Given[]): void {

@@ -1,14 +1,16 @@
 /**
- * From the command line to the configuration: commands are applied, names looked up, addresses put in their places.
+ * From the command line and its file to the configuration: commands are applied, names looked up, addresses put in their
+ * places.
  *
  * @owner main thread.
  */
-import { parseListen, parseServer } from '../config/address.ts';
-import { wholeOf, type Action } from '../config/command.ts';
-import { applyLine, hostsOf, readLine, type Context } from '../config/commands.ts';
+import { defaultPort, hostText, parseListen, parseServer } from '../config/address.ts';
+import type { Action } from '../config/command.ts';
+import type { Context } from '../config/commands.ts';
 import {
   ConfigError,
   EMPTY_CONFIGURATION,
+  isServed,
   serverAt,
   type Configuration,
   type ServerConfig,
@@ -16,75 +18,127 @@ import {
 } from '../config/model.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import type { WrittenAddress } from '../config/address.ts';
-import type { CommandLine } from './arguments.ts';
+import { shared, type Parts } from '../config/parts.ts';
+import { EMPTY_SCRIPT, lastListen, type Script } from '../config/script.ts';
+import { applyScript, readingWithin, readLines, readScript, type ReaderOptions } from '../control/script-reader.ts';
+import type { CommandLine, NamedFile } from './arguments.ts';
 
 /** What the outside answers. */
 export interface Outside extends Pick<Context, 'facts' | 'servicePort'> {
   /** The endpoint of an address; `portMin` 0 where the system may choose a port. @errors ConfigError. */
   readonly resolve: (address: WrittenAddress, where: string, portMin: 0 | 1) => Promise<Endpoint>;
+  /** Files, and names in files. */
+  readonly files: ReaderOptions;
 }
 
 /** A configuration, and what its commands had to say and want done once it runs. */
 export interface Configured {
   readonly configuration: Configuration;
   readonly replies: string;
+  /** What options want done, and what the file does. */
   readonly actions: readonly Action[];
+  readonly fileActions: readonly Action[];
+  /** What the file says something about. */
+  readonly said: Parts;
+  /** What a person should know who wrote this. */
+  readonly notices: readonly string[];
 }
 
 /**
- * Makes the configuration that a command line asks for.
+ * Makes the configuration that a command line and its file ask for.
  *
- * No option depends on its place: a server of the command line has the address, and the limits as far as they are
- * written there; the rest is what commands say about its number, or the default.
- * @errors ConfigError that names the option or word, what was wrong and what would be right.
+ * No option depends on its place, and the file has the last word, except about the control socket and the pid file. A
+ * server of the command line has the address, and the limits as far as they are written there; the rest is what
+ * commands say about its number, or the default.
+ * @errors ConfigError that names the option or file and line, the word, what was wrong and what would be right; all of a
+ * file's together.
  */
 export async function configure(line: CommandLine, outside: Outside): Promise<Configured> {
-  const { configuration: base, ...said } = await applyCommands(line, outside);
-  const listen = base.listen ?? (await endpointOf(line.listen, 'listen address', 0, outside));
-  const port = defaultPort(base.listen, line.listen);
+  const options = await readLines(
+    line.commands.map(({ line: text, where, isAsked }) => ({ text, where, isAsked })),
+    { ...outside.files, lookUp: async (host, where) => outside.resolve({ host, port: '0' }, where, 0) },
+  );
+  const file = line.file === undefined ? EMPTY_SCRIPT : await readWhole(line.file, outside.files);
+  const listenText = lastListen([...options.lines, ...file.lines]) ?? line.listen;
+  const { facts, servicePort } = outside;
+  const context = { facts, servicePort, listenPort: () => defaultPort(listenText) };
+  const given = await applyScript(startOf(line), options, context);
+  const base = await withPlaces(line, given.state, listenText, outside);
+  const ran = await applyScript(base, file, context);
+  const control = (await endpointOf(line.control, '-C', 1, outside)) ?? ran.state.control;
+  const pidFile = line.pidFile ?? ran.state.settings.pidFile;
+  return {
+    configuration: { ...ran.state, control, settings: { ...ran.state.settings, pidFile } },
+    replies: given.replies + ran.replies,
+    actions: given.actions,
+    fileActions: ran.actions,
+    said: ran.said,
+    notices: [...options.notices, ...file.notices, ...disagreements(line, base, ran.state)],
+  };
+}
+
+async function readWhole({ path, where, folder = '' }: NamedFile, files: ReaderOptions): Promise<Script> {
+  return readScript(path, where, readingWithin(folder, files));
+}
+
+/** @errors ConfigError when nothing could be balanced. */
+export function checkComplete({ listen }: CommandLine, configuration: Configuration): void {
+  if (isServed(configuration) || configuration.settings.dummy) return;
+  const after = listen === undefined ? '' : ` after the listen address '${listen}'`;
+  throw new ConfigError(
+    'server',
+    `missing; write at least one server${after}, as in pen 80 www1:8080 (pen --help lists the options)`,
+  );
+}
+
+function startOf({ isExitEnabled }: CommandLine): Configuration {
+  const { settings } = EMPTY_CONFIGURATION;
+  return { ...EMPTY_CONFIGURATION, settings: { ...settings, exitEnabled: isExitEnabled } };
+}
+
+/** The configuration with the addresses that stand on the command line by themselves. */
+async function withPlaces(
+  line: CommandLine,
+  base: Configuration,
+  listenText: string | undefined,
+  outside: Outside,
+): Promise<Configuration> {
+  const port = defaultPort(listenText);
   const server = async (text: string, where: string, said?: ServerConfig): Promise<ServerConfig> => {
     const { address, limits } = parseServer(text, where, port);
     return serverAt(await outside.resolve(address, where, 1), { ...said, ...limits });
   };
+  const listen = base.listen ?? (await endpointOf(line.listen, 'listen address', 0, outside));
   const servers = [...base.servers];
   for (const [index, text] of line.servers.entries()) servers[index] = await server(text, 'server', servers[index]);
-  if (servers.length === 0) {
-    const after = line.listen === undefined ? '' : ` after the listen address '${line.listen}'`;
-    throw new ConfigError(
-      'server',
-      `missing; write at least one server${after}, as in pen 80 www1:8080 (pen --help lists the options)`,
-    );
-  }
-  const configuration: Configuration = {
-    ...base,
-    listen,
-    servers,
-    control: (await endpointOf(line.control, '-C', 1, outside)) ?? base.control,
-    emergency: line.emergency === undefined ? base.emergency : await server(line.emergency, '-e'),
-    abuse: line.abuse === undefined ? base.abuse : await server(line.abuse, '-B'),
-    settings: {
-      ...base.settings,
-      pidFile: line.pidFile ?? base.settings.pidFile,
-    },
-  };
-  return { ...said, configuration };
+  const emergency = line.emergency === undefined ? base.emergency : await server(line.emergency, '-e');
+  const abuse = line.abuse === undefined ? base.abuse : await server(line.abuse, '-B');
+  return { ...base, listen, servers, emergency, abuse };
 }
 
-async function applyCommands({ commands, isExitEnabled }: CommandLine, outside: Outside): Promise<Configured> {
-  const { settings } = EMPTY_CONFIGURATION;
-  let configuration: Configuration = { ...EMPTY_CONFIGURATION, settings: { ...settings, exitEnabled: isExitEnabled } };
-  let replies = '';
-  const actions: Action[] = [];
-  for (const { line: text, where, isAsked } of commands) {
-    const line = readLine(text);
-    const hosts = new Map<string, Endpoint>();
-    for (const host of hostsOf(line, where)) hosts.set(host, await outside.resolve({ host, port: '0' }, where, 0));
-    const outcome = applyLine(configuration, line, where, { ...outside, hosts });
-    configuration = outcome.state;
-    if (isAsked) replies += wholeOf(outcome.reply);
-    actions.push(...outcome.actions);
+/** Where the file has another address than the command line: its word counts, and somebody may not know. */
+function disagreements(line: CommandLine, base: Configuration, state: Configuration): string[] {
+  const isSame = (one: Endpoint | undefined, other: Endpoint | undefined): boolean => shared(one, other) === one;
+  const said: string[] = [];
+  if (line.listen !== undefined && !isSame(base.listen?.endpoint, state.listen?.endpoint)) {
+    said.push(`listen address: the file says ${state.listen?.text}, which counts, the command line ${line.listen}`);
   }
-  return { configuration, replies, actions };
+  const tell = (name: string, text: string | undefined, before?: ServerConfig, now?: ServerConfig): void => {
+    if (text === undefined || isSame(before?.endpoint, now?.endpoint)) return;
+    said.push(`${name}: the file says ${placeOf(now)}, which counts, the command line ${text}`);
+  };
+  for (const [index, text] of line.servers.entries()) {
+    tell(`server ${index}`, text, base.servers[index], state.servers[index]);
+  }
+  tell('emergency', line.emergency, base.emergency, state.emergency);
+  tell('abuse', line.abuse, base.abuse, state.abuse);
+  return said;
+}
+
+function placeOf(server: ServerConfig | undefined): string {
+  if (server === undefined) return 'that there is none';
+  const { endpoint } = server;
+  return `${hostText(endpoint)}${'port' in endpoint ? ` port ${endpoint.port}` : ''}`;
 }
 
 async function endpointOf(
@@ -95,12 +149,4 @@ async function endpointOf(
 ): Promise<WrittenEndpoint | undefined> {
   if (text === undefined) return undefined;
   return { text, endpoint: await outside.resolve(parseListen(text, where), where, portMin) };
-}
-
-/** The port of servers that have none: the listener's, unless the system is to choose it. */
-function defaultPort(listen: WrittenEndpoint | undefined, text: string | undefined): string | undefined {
-  if (listen) return 'port' in listen.endpoint && listen.endpoint.port !== 0 ? String(listen.endpoint.port) : undefined;
-  if (text === undefined) return undefined;
-  const address = parseListen(text, 'listen address');
-  return 'port' in address && address.port !== '0' ? address.port : undefined;
 }

@@ -4,10 +4,8 @@ import type { Server } from 'node:net';
 import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { mayControl } from '../control/control-access.ts';
-import { controlledBalancer } from '../control/actions.ts';
 import type { Balancer } from '../control/balancer.ts';
-import { Controller } from '../control/controller.ts';
-import { tableFacts } from '../control/facts.ts';
+import { Controller, type ControllerOptions } from '../control/controller.ts';
 import { resolveAddress, servicePort } from '../control/resolver.ts';
 import type { Host, HostError, ListenOptions } from '../loop/host.ts';
 import { listenForMain } from '../portable/listening.ts';
@@ -42,7 +40,7 @@ export async function listenForControl(
     serve: (controller, balancer, say) =>
       socket.serve({
         execute: async (line) => controller.execute(line),
-        isPermitted: (address) => mayControl(balancer.tables, controller.configuration.settings.controlAcl, address),
+        isPermitted: (address) => mayControl(balancer.tables, address),
         onFault: (error) => say(`control: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
       }),
     close: async () => {
@@ -65,23 +63,11 @@ async function listen(
   return error;
 }
 
-/** The controller of a running balancer. @param exit begins to end the process, as a signal would. */
-export function controllerOf(
-  balancer: Balancer,
-  nowMs: () => number,
-  exit: () => void,
-  say: (text: string) => void,
-): Controller {
+/** The controller of a running balancer. */
+export function controllerOf(parts: Omit<ControllerOptions, 'lookUp' | 'servicePort'>): Controller {
   return new Controller({
-    controlled: controlledBalancer(balancer, { nowMs, exit }),
-    facts: tableFacts({
-      tables: balancer.tables,
-      pid: process.pid,
-      nowMs,
-      connMax: () => balancer.configuration.settings.connMax,
-    }),
+    ...parts,
     lookUp: async (host, where) => resolveAddress({ host, port: '0' }, where, 0),
     servicePort,
-    say,
   });
 }

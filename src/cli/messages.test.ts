@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ConfigError } from '../config/model.ts';
-import { messageOf, say, sayAll, sayWithoutWaiting } from './messages.ts';
+import { messageOf, say, sayAll, type sayTo, sayWithoutWaiting } from './messages.ts';
 
 vi.mock('node:fs', () => ({ writeSync: vi.fn() }));
 
@@ -15,6 +15,12 @@ function lines(): string[] {
     .split('\n')
     .slice(0, -1)
     .map((line) => line.replace(STAMP, ''));
+}
+
+/** Another one, that may say things elsewhere. */
+async function freshMessages(): Promise<{ say: typeof say; sayTo: typeof sayTo }> {
+  vi.resetModules();
+  return import('./messages.ts');
 }
 
 beforeEach(() => {
@@ -34,10 +40,28 @@ test('a line for people begins with the local time', () => {
 });
 
 test('a long text goes out whole, in pieces that a pipe takes at once', () => {
-  const text = 'stack\n'.repeat(2000);
+  const text = 'text '.repeat(2000);
   say(text);
   expect(said.replace(STAMP, '')).toBe(`${text}\n`);
   for (const [, , , length] of vi.mocked(writeSync).mock.calls) expect(Number(length)).toBeLessThanOrEqual(4096);
+});
+
+test('what is said is one line, on stderr and elsewhere, whoever had a word in it', async () => {
+  const hostile = 'a\nFORGED\r\0\u001b[2J\u007f\u009b\u2028é';
+  const shown = 'a\\u000aFORGED\\u000d\\u0000\\u001b[2J\\u007f\\u009b\\u2028é';
+  say(hostile);
+  await sayAll([hostile]);
+  expect(lines()).toEqual([shown, shown]);
+  const fresh = await freshMessages();
+  const elsewhere: string[] = [];
+  fresh.sayTo((text) => elsewhere.push(text));
+  fresh.say(hostile);
+  expect(elsewhere).toEqual([shown]);
+});
+
+test('of an error that surprises the line tells where it comes from', () => {
+  say('failed: Error: broken\n    at one (file:///one.ts:1:2)\n    at two.ts:3:4');
+  expect(lines()).toEqual(['failed: Error: broken < at one (file:///one.ts:1:2) < at two.ts:3:4']);
 });
 
 test('lines for which there is no room, or that cannot be written, are lost, counted, and told of once', () => {

@@ -1,5 +1,8 @@
 /** How this program speaks to the person who started it. */
 import { writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { visible } from '../config/model.ts';
+import type { WallTime } from '../control/facts.ts';
 import type { Host } from '../loop/host.ts';
 
 const STDERR = 2;
@@ -8,6 +11,7 @@ const PIECE_BYTES = 4096;
 /** Lines that belong together wait so long for the next try, and are given up after so many: ten seconds. */
 const AGAIN_MS = 10;
 const TRIES = 1000;
+const LINES_AT_ONCE = 64;
 
 let listener: Pick<Host, 'canWrite'> | undefined;
 let lost = 0;
@@ -38,22 +42,29 @@ export function say(text: string): void {
  * program goes on meanwhile, and may end before they are all said. When nobody takes any for ten seconds, the rest is
  * lost as with `say`.
  *
- * @param texts no longer than a line of text is.
+ * @param texts no longer than a line of text is; each is made when it is to be said.
  * @returns settles when all are said, or lost.
  */
-export async function sayAll(texts: readonly string[]): Promise<void> {
-  for (const [index, text] of texts.entries()) {
-    for (let tries = 0; !isSaid(text); tries++) {
-      if (tries === TRIES) {
-        lost += texts.length - index;
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
-    }
+export async function sayAll(texts: Iterable<string>): Promise<void> {
+  let [said, isHeard] = [0, true];
+  for (const text of texts) {
+    // Main has other things to do, also with a listener that takes everything at once.
+    if (++said % LINES_AT_ONCE === 0) await setImmediate();
+    if (isHeard && !isSaid(text)) isHeard = await isSaidLater(text);
+    if (!isHeard) lost++;
   }
 }
 
-function isSaid(text: string): boolean {
+async function isSaidLater(text: string): Promise<boolean> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref());
+    if (isSaid(text)) return true;
+  }
+  return false;
+}
+
+function isSaid(said: string): boolean {
+  const text = oneLine(said);
   if (sink) {
     sink(text);
     return true;
@@ -61,6 +72,21 @@ function isSaid(text: string): boolean {
   const now = timestamp(new Date());
   if (lost > 0 && write(`${now}: lines lost, because nobody took them: ${lost}\n`)) lost = 0;
   return write(`${now}: ${text}\n`);
+}
+
+/**
+ * A stamped line, and the line of bytes that belongs to it, at once or not at all.
+ *
+ * @param bytes no more than fits a pipe together with the line before it, and without what ends or rewrites a line.
+ * @returns whether somebody took them.
+ */
+export function sayDump(about: string, bytes?: string): boolean {
+  return write(`${stamped(about)}${bytes === undefined ? '' : `${bytes}\n`}`);
+}
+
+/** One event is one line, whoever had a word in it; where an error comes from stands behind it. */
+function oneLine(text: string): string {
+  return visible(text.replace(/\n +at /g, ' < at '));
 }
 
 /** Not by `process.stderr`: that waits for room in a pipe, and ends the process when its reader has gone. */
@@ -100,6 +126,12 @@ export function messageOf(error: unknown): string {
 /** What is said, as a line of stderr. */
 export function stamped(text: string): string {
   return `${timestamp(new Date())}: ${text}\n`;
+}
+
+/** What time of day it is. */
+export function wallTime(): WallTime {
+  const now = new Date();
+  return { seconds: now.getTime() / 1000, text: timestamp(now) };
 }
 
 function timestamp(now: Date): string {

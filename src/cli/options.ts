@@ -37,20 +37,20 @@ export const OPTIONS: readonly Option[] = [
   { letter: 'X', help: 'allow the control command exit' },
   { letter: 'O', argument: 'COMMAND', help: "run a control command, as in -O 'idle_timeout 60'" },
   { letter: 'o', argument: 'COMMAND' },
+  { letter: 'F', argument: 'FILE', help: 'obey the commands in FILE, again on SIGHUP' },
   { letter: 'p', argument: 'FILE', help: 'write the process id to FILE' },
-  { letter: 'u', argument: 'USER', help: 'run as USER (this version: only the user who starts it)' },
-  { letter: 'd', help: 'debugging on; repeat it for more' },
-  { letter: 'a', command: 'ascii', help: 'debugging dumps as text' },
+  { letter: 'w', argument: 'FILE', command: 'web_stats', help: 'write the status page to FILE on USR1' },
+  { letter: 'u', argument: 'USER', help: 'run as USER once the ports are open' },
+  { letter: 'j', argument: 'DIR', help: 'make DIR the root directory, a jail (chroot)' },
+  { letter: 'd', help: 'debugging on; -ddd dumps what is transferred' },
+  { letter: 'a', command: 'ascii', help: 'dumps show text instead of numbers' },
   { letter: 'f', help: 'stay in the foreground' },
   { letter: 'P', command: 'poll' },
   { letter: 'D', isObsolete: true },
   { letter: 'Q', isObsolete: true },
   { letter: 'n', isObsolete: true },
   { letter: 'S', argument: 'N', isObsolete: true },
-  { letter: 'F', argument: 'FILE', isLater: true },
-  { letter: 'j', argument: 'DIR', isLater: true },
   { letter: 'l', argument: 'FILE', isLater: true },
-  { letter: 'w', argument: 'FILE', isLater: true },
   { letter: 'U', isLater: true },
   { letter: 'E', argument: 'FILE', isLater: true },
   { letter: 'K', argument: 'FILE', isLater: true },
@@ -63,11 +63,24 @@ export const OPTIONS: readonly Option[] = [
   { letter: 'i', argument: 'NAME', isLater: true },
 ];
 
+/** An option with a whole word for a name. */
+export interface LongOption {
+  readonly word: string;
+  readonly argument?: string;
+  readonly help: string;
+}
+
+export const LONG_OPTIONS: readonly LongOption[] = [
+  { word: '--check', argument: 'FILE', help: 'check such a file, with the rest of the line, and start nothing' },
+  { word: '--help', help: 'tell how pen is used' },
+  { word: '--version', help: 'tell the version' },
+];
+
 const COLUMN = 15;
 
-function helpLine({ letter, argument, help }: Option): string {
-  const left = `  -${letter}${argument === undefined ? '' : ` ${argument}`}`;
-  return `${left.padEnd(COLUMN)}${help ?? ''}\n`;
+function helpLine(name: string, { argument, help }: Pick<Option, 'argument' | 'help'>): string {
+  const left = `  ${name}${argument === undefined ? '' : ` ${argument}`}`;
+  return `${left.padEnd(COLUMN - 1)} ${help ?? ''}\n`;
 }
 
 /** At most 80 columns wide. */
@@ -76,11 +89,9 @@ export const USAGE = `usage: pen [options] [host:]port|/path server [server ...]
 A server is host[:port[:max[:hard[:weight[:prio]]]]], [ipv6]:port... or /path...
 Without a port it has that of the first address, on which Pen listens.
 
-${OPTIONS.filter((option) => option.help !== undefined)
-  .map(helpLine)
-  .join('')}  --help       this text
-  --version    the version
-
+${OPTIONS.filter(({ help }) => help !== undefined)
+  .map((option) => helpLine(`-${option.letter}`, option))
+  .join('')}${LONG_OPTIONS.map((option) => helpLine(option.word, option)).join('')}
 Examples:
   pen 80 www1:8000 www2:8000       in the background; clients keep their server
   pen -f -r -C /run/pen.ctl 80 www1:8000:10 www2:80:10 www3

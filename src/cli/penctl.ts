@@ -10,10 +10,11 @@ import { literalEndpoint, parseListen, portNumber, type WrittenAddress } from '.
 import { ConfigError } from '../config/model.ts';
 import { servicePort } from '../control/resolver.ts';
 
-export const PENCTL_USAGE = `usage: penctl host:port|/path/to/socket command
+export const PENCTL_USAGE = `usage: penctl [--json] host:port|/path/to/socket command
 
 Sends a command to a running Pen and prints its answer; the command help tells
 which commands there are. Example: penctl 127.0.0.1:8888 servers
+With --json the answer is a JSON document.
 `;
 
 /** How long nothing may happen, in each step. */
@@ -34,11 +35,12 @@ type Target = { readonly path: string } | { readonly host: string; readonly port
 
 /** @returns undefined when it does not say enough, so that usage is wanted. @errors ConfigError. */
 export function readPenctl(args: readonly string[]): PenctlRequest | undefined {
-  const [where, ...words] = args;
+  const isJson = args[0] === '--json';
+  const [where, ...words] = isJson ? args.slice(1) : args;
   if (where === undefined || words.length === 0) return undefined;
   if (!/[:/]/.test(where))
     throw new ConfigError(WHERE, `'${where}' has no port; write host:port, [ipv6]:port or /path`);
-  const command = words.join(' ');
+  const command = (isJson ? ['--json', ...words] : words).join(' ');
   if (/[\r\n]/.test(command)) throw new ConfigError(WHERE, 'a command is one line');
   const line = `${command}\n`;
   const length = Buffer.byteLength(line);

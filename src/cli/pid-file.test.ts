@@ -1,7 +1,19 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { needs } from '../../test/support/skip.ts';
 import { writePidFile } from './pid-file.ts';
 
 /** A host on which nobody holds anything. */
@@ -80,4 +92,49 @@ test.each([
   ['a folder', '.', /it is a folder/],
 ])('%s is an error that says so', (_, name, says) => {
   expect(() => writePidFile(join(folder, name), 1, FREE)).toThrow(says);
+});
+
+test('whoever sees files with other eyes is told so', () => {
+  const view = ' (in the jail /var/lib/pen, as www)';
+  expect(() => writePidFile(join(folder, 'no', 'pid'), 1, FREE, view)).toThrow(
+    `-p: cannot write the pid file '${join(folder, 'no', 'pid')}' (in the jail /var/lib/pen, as www): the folder does`,
+  );
+});
+
+test('only its owner may write to it, whatever the umask', () => {
+  const before = process.umask(0);
+  try {
+    writePidFile(join(folder, 'pen.pid'), 77, FREE);
+  } finally {
+    process.umask(before);
+  }
+  expect(statSync(join(folder, 'pen.pid')).mode & 0o777).toBe(0o644);
+});
+
+test('a file that has another name as well is left alone', () => {
+  const path = join(folder, 'pen.pid');
+  writeFileSync(join(folder, 'victim'), '4711');
+  linkSync(join(folder, 'victim'), path);
+  expect(() => writePidFile(path, 77, FREE)).toThrow(/another name as well \(a hard link\), so it was left alone/);
+  expect(readFileSync(path, 'utf8')).toBe('4711');
+});
+
+test('where everybody may write it is refused, unless nobody may remove what is ours', () => {
+  const path = join(folder, 'pen.pid');
+  chmodSync(folder, 0o777);
+  expect(() => writePidFile(path, 77, FREE)).toThrow(/-p: .*everybody may write to the folder/);
+  expect(existsSync(path)).toBe(false);
+  chmodSync(folder, 0o1777);
+  writePidFile(path, 77, FREE);
+  expect(readFileSync(path, 'utf8')).toBe('77');
+});
+
+needs({ linux: true, root: true }, 'as root', () => {
+  test("a file of another user is not written to: it would stay that user's", () => {
+    const path = join(folder, 'pen.pid');
+    writeFileSync(path, '4711');
+    chownSync(path, 65534, 65534);
+    expect(() => writePidFile(path, 77, FREE)).toThrow(/-p: .*belongs to another user.*remove it first/);
+    expect(readFileSync(path, 'utf8')).toBe('4711');
+  });
 });

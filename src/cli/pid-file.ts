@@ -16,10 +16,12 @@ import {
   openSync,
   readFileSync,
   readSync,
+  statSync,
   unlinkSync,
   writeSync,
   type Stats,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { ConfigError } from '../config/model.ts';
 import type { Host } from '../loop/host.ts';
 
@@ -28,6 +30,9 @@ const MODE = 0o644;
 const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Longer than any process id with the space around it. */
 const TEXT_MAX = 64;
+/** Permission bits: everybody may write, and yet nobody may remove what is another's. */
+const BY_ALL = 0o002;
+const STICKY = 0o1000;
 const NOT_ORDINARY = 'it is not an ordinary file';
 
 export interface PidFile {
@@ -38,19 +43,27 @@ export interface PidFile {
 /**
  * Writes the pid file. One left behind by a former process is overwritten. A link is not followed, and a file that holds
  * anything but a number is left alone: whoever names a wrong file by mistake, or may write to the folder, shall not
- * have us destroy it.
+ * have us destroy it. Nor do we write where another user could put another number afterwards: root kills whom it names.
  *
+ * @param view whose eyes we see files with; for the error.
  * @errors ConfigError with the path and the reason.
  */
-export function writePidFile(path: string, pid: number, host: Pick<Host, 'lockFile'>): PidFile {
+export function writePidFile(path: string, pid: number, host: Pick<Host, 'lockFile'>, view = ''): PidFile {
   try {
+    checkFolder(dirname(path));
     const fd = claim(path, host);
     ftruncateSync(fd);
     writeOrRemove(fd, path, String(pid));
     return { remove: () => removeOwn(path, pid) };
   } catch (error) {
-    throw new ConfigError('-p', `cannot write the pid file '${path}': ${reasonOf(error)}`);
+    throw new ConfigError('-p', `cannot write the pid file '${path}'${view}: ${reasonOf(error)}`);
   }
+}
+
+function checkFolder(path: string): void {
+  const { mode } = statSync(path);
+  if ((mode & BY_ALL) === 0 || (mode & STICKY) !== 0) return;
+  throw new Error('anybody may put another file in its place, because everybody may write to the folder');
 }
 
 /** Opens the file and locks it; again when its holder has removed it meanwhile. It stays open, so stays ours. */
@@ -73,6 +86,8 @@ function claim(path: string, host: Pick<Host, 'lockFile'>): number {
 function checked(fd: number, host: Pick<Host, 'lockFile'>): Stats {
   const stats = fstatSync(fd);
   if (!stats.isFile()) throw new Error(NOT_ORDINARY);
+  if (stats.nlink > 1) throw new Error('it has another name as well (a hard link), so it was left alone');
+  if (isAnothers(stats)) throw new Error('it belongs to another user, who could change it; remove it first');
   const bytes = Buffer.alloc(TEXT_MAX);
   const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, TEXT_MAX, 0)).trim();
   if (stats.size > TEXT_MAX || !/^[0-9]*$/.test(text)) {
@@ -83,6 +98,12 @@ function checked(fd: number, host: Pick<Host, 'lockFile'>): Stats {
     throw new Error(`${holder} runs and holds it; stop that process, or name another file`);
   }
   return stats;
+}
+
+/** Root's files are nobody's to change. */
+function isAnothers({ uid }: Stats): boolean {
+  const own = process.geteuid?.();
+  return own !== undefined && uid !== own && uid !== 0;
 }
 
 /** An empty file would tell scripts of a process that is none. */

@@ -7,23 +7,35 @@ import { readFileSync } from 'node:fs';
 import { adviceOn } from '../config/advice.ts';
 import { idleFacts } from '../config/command.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
+import { placed } from '../config/parts.ts';
+import { checkLists } from '../control/access-lists.ts';
 import { Balancer } from '../control/balancer.ts';
-import { isLookingUp, resolveAddress, servicePort } from '../control/resolver.ts';
+import { countriesFor } from '../control/countries.ts';
+import { openConfigFile } from '../control/config-file.ts';
+import { isLookingUp, keepForJail, resolveAddress, servicePort } from '../control/resolver.ts';
 import { keepProgram } from '../control/worker-thread.ts';
+import { readCountryFile } from '../geo/country-file.ts';
 import type { Host } from '../loop/host.ts';
 import { refusalFor, warningFor } from '../surface/control-rules.ts';
+import { again, remembering } from './again.ts';
 import { readCommandLine, type CommandLine } from './arguments.ts';
 import { isInBackground, openMessenger, startInBackground, type Messenger } from './background.ts';
-import { configure } from './configure.ts';
+import { checkComplete, configure, type Outside } from './configure.ts';
+import { abortOnError } from './core-dump.ts';
+import { Eyes } from './eyes.ts';
 import { chooseHost } from './choose-host.ts';
 import { listenForControl, type ControlPort } from './control-port.ts';
-import { messageOf, print, say, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
+import { messageOf, print, say, sayDump, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
 import { USAGE } from './options.ts';
 import { nameProcess } from './process-name.ts';
+import { checkHost, giveUp, readRights, viewOf } from './rights.ts';
 import { serve } from './serve.ts';
 import { explained } from './shortage.ts';
 import { Signals, type Signal } from './signals.ts';
-import { acceptUser } from './user.ts';
+
+/** What nobody has said, neither the file nor the command line beside it. */
+const MISSING_LISTENER =
+  'missing; say it in the file, as by listen 80, or behind the name of the file, as in pen --check pen.cfg 80';
 
 /** What the composition root has: where the programs lie, and the signals. */
 export interface Root {
@@ -45,7 +57,7 @@ export async function runProgram(args: readonly string[], root: Root): Promise<v
   try {
     process.exitCode = await main(args, root, signals, messenger);
   } catch (error) {
-    const text = `pen: ${messageOf(explained(error))}\n`;
+    const text = `pen: ${messageOf(explained(error))}\n`.replace(/\n(?!\s|$)/g, '\npen: ');
     if (messenger) messenger.err(text);
     else process.stderr.write(text);
     process.exitCode = 1;
@@ -64,6 +76,7 @@ async function main(
   if (request.kind === 'help') return answer(USAGE);
   if (request.kind === 'version') return answer(`pen ${readVersion()}\n`);
   const { line } = request;
+  if (request.kind === 'check') return check(line);
   checkFolder();
   if (!line.isForeground && !messenger) return startInBackground(root.script, args);
   return run(line, root, signals, messenger);
@@ -77,30 +90,86 @@ async function run(
 ): Promise<number> {
   nameProcess('pen');
   for (const notice of line.notices) say(notice);
-  if (line.user !== undefined) acceptUser(line.user, '-u');
-  const configuring = configure(line, { facts: idleFacts(process.pid), servicePort, resolve: resolveAddress });
+  const rights = readRights(line);
+  const eyes = new Eyes(say);
+  const world = outside(eyes);
+  const configuring = configure(line, world);
   // Looking up names may take long, and whoever has enough of it is obeyed.
   const configured = await Promise.race([configuring, signals.stopped]);
   if (configured === undefined) return 0;
-  const { configuration, replies, actions } = configured;
-  for (const advice of adviceOn(configuration)) say(advice);
+  const { configuration, replies, actions, fileActions, said, notices } = configured;
+  checkComplete(line, configuration);
+  let balancer: Balancer | undefined;
+  abortOnError(() => balancer?.configuration ?? configuration);
+  for (const text of [...notices, ...adviceOn(configuration)]) say(text);
   // Answers to the person who started us.
   if (messenger) messenger.out(replies);
   else await print(replies);
   const { host, notice } = chooseHost(configuration.settings.loop);
+  checkHost(rights, host);
+  const warnings = notice === '' ? [] : [notice];
   sayWithoutWaiting(host);
+  // By now: its path may be out of reach later.
+  const log = messenger && host.systemLog('pen');
+  const version = readVersion();
   const control = await openControl(host, configuration, line.user);
-  let balancer: Balancer | undefined;
   try {
-    balancer = await Balancer.start(host, configuration, keepProgram(workerScript, wholeWorkerScript), say);
-    return await serve({ host, notice, balancer, control, actions, signals, messenger });
+    const workers = keepProgram(workerScript, wholeWorkerScript);
+    const leave = async (): Promise<void> => {
+      if (rights.jail !== undefined) await keepForJail(rights.jail);
+      warnings.push(...giveUp(rights, host));
+      eyes.change(viewOf(rights));
+    };
+    // In the background nobody would see dumps, and they are too much for the system's log.
+    const dump = messenger ? undefined : sayDump;
+    balancer = await Balancer.start(host, configuration, workers, say, leave, eyes.readCountryFile, dump);
+    return await serve({
+      host,
+      version,
+      warnings,
+      balancer,
+      control,
+      actions: [...actions, ...fileActions],
+      files: again(line, said, world),
+      signals,
+      messenger,
+      log,
+      view: viewOf(rights),
+    });
   } catch (error) {
     // The workers would keep the process alive for ever.
     await balancer?.stop();
-    throw error;
+    throw placed(error, said);
   } finally {
     await control?.close();
   }
+}
+
+/** Names and files as this machine has them. */
+function outside({ openConfigFile: open }: Pick<Eyes, 'openConfigFile'>): Outside {
+  return {
+    facts: idleFacts(process.pid),
+    servicePort,
+    resolve: remembering(resolveAddress),
+    files: {
+      open,
+      lookUp: async (host, where) => resolveAddress({ host, port: '0' }, where, 0),
+    },
+  };
+}
+
+/** Tells what keeps a file from a start, or that nothing does. @errors ConfigError: all of its mistakes. */
+async function check(line: CommandLine): Promise<number> {
+  const { configuration, notices, said } = await configure(line, outside({ openConfigFile }));
+  checkComplete(line, configuration);
+  if (!configuration.listen) throw new ConfigError('listen address', MISSING_LISTENER);
+  try {
+    checkLists(configuration, countriesFor(configuration, readCountryFile));
+  } catch (error) {
+    throw placed(error, said);
+  }
+  const advice = [...notices, ...adviceOn(configuration)].map((text) => `${text}\n`);
+  return answer(`${advice.join('')}${line.file?.path ?? ''} is right\n`);
 }
 
 /** Where commands come to, if they are to come. */

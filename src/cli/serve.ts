@@ -3,32 +3,44 @@
  *
  * @owner main thread.
  */
-import type { Action } from '../config/command.ts';
+import type { Action, View } from '../config/command.ts';
+import type { Configuration } from '../config/model.ts';
 import { controlledBalancer } from '../control/actions.ts';
 import type { Balancer } from '../control/balancer.ts';
 import { tableFacts } from '../control/facts.ts';
-import { watchPauses } from '../control/pauses.ts';
-import { statisticsLines } from '../control/statistics.ts';
+import { fileErrands } from '../control/file-errands.ts';
+import { Reloader } from '../control/reload.ts';
+import { servicePort } from '../control/resolver.ts';
+import { StatisticsFile, statisticsLines } from '../control/statistics.ts';
 import { nowUs } from '../linux/clock.ts';
 import type { Host } from '../loop/host.ts';
+import type { Again } from './again.ts';
 import type { Messenger } from './background.ts';
+import { abortIfWanted } from './core-dump.ts';
 import { controllerOf, type ControlPort } from './control-port.ts';
-import { say, sayAll, sayTo } from './messages.ts';
+import { say, sayAll, sayTo, wallTime } from './messages.ts';
 import { writePidFile } from './pid-file.ts';
 import type { Signals } from './signals.ts';
 
 /** What has been started, and what ends it. */
 export interface Started {
   readonly host: Host;
+  readonly version: string;
   readonly balancer: Balancer;
-  /** What this host cannot do; empty: nothing to tell. */
-  readonly notice: string;
+  /** What a person shall know: what this host cannot do, what rights we still have. */
+  readonly warnings: readonly string[];
   readonly control: ControlPort | undefined;
   /** What commands of the command line want done. */
   readonly actions: readonly Action[];
+  /** How the file of commands is read again. */
+  readonly files: Again;
   readonly signals: Signals;
   /** In the background: who waits until we serve. */
   readonly messenger: Messenger | undefined;
+  /** Whose eyes we see files with, for errors. */
+  readonly view: string;
+  /** The system's log, in the background, where there is one. */
+  readonly log: ReturnType<Host['systemLog']>;
 }
 
 /**
@@ -38,47 +50,61 @@ export interface Started {
  * @errors ConfigError for what the person can mend; then the balancer still runs.
  */
 export async function serve(started: Started): Promise<number> {
-  const { host, notice, balancer, control, actions, signals, messenger } = started;
+  const { host, warnings, balancer, control, actions, files, signals, messenger, log, view } = started;
   const nowMs = (): number => nowUs() / 1000;
-  const controller = controllerOf(balancer, nowMs, signals.requestStop, say);
+  const now = nowOf(started, nowMs);
+  const { facts } = now();
+  const file = new StatisticsFile(now, say, view);
+  const writeStatistics = async (): Promise<void> => file.write();
+  const controlled = controlledBalancer(balancer, { nowMs, exit: signals.requestStop, writeStatistics });
+  const reloader = new Reloader({ ...files, facts });
+  const errands = fileErrands({ ...files, context: { facts, servicePort }, reloader, say, view });
+  const controller = controllerOf({ controlled, facts, errands, say });
   control?.serve(controller, balancer, say);
-  const controlled = controlledBalancer(balancer, { nowMs, exit: signals.requestStop });
   for (const action of actions) await controlled.act(action);
-  signals.tellStatistics = statisticsTeller(balancer, nowMs);
+  signals.tellStatistics = statisticsTeller(now, file);
   const { pidFile } = balancer.configuration.settings;
-  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, host);
+  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, host, view);
   const { kind, reason } = balancer.supervisor.ready;
-  if (notice !== '') say(notice);
-  if (messenger) leaveTerminal(host, messenger);
+  for (const warning of warnings) say(warning);
+  if (messenger) leaveTerminal(messenger, log);
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
+  signals.onHangUp(() => void reloader.onHangUp(controller, say));
   const code = await untilStopped(balancer, signals);
   pid?.remove();
   return code;
 }
 
-/** Says how things stand. Whoever asks again before all is said gets what is being said. */
-function statisticsTeller(balancer: Balancer, nowMs: () => number): () => void {
-  const connMax = (): number => balancer.configuration.settings.connMax;
-  const facts = tableFacts({ tables: balancer.tables, pid: process.pid, nowMs, connMax });
+/** What is in force, and what is known of the running balancer. */
+function nowOf({ balancer, version }: Started, nowMs: () => number): () => View {
+  const configuration = (): Configuration => balancer.fitted;
+  const { tables, supervisor } = balancer;
+  const { pid } = process;
+  const facts = tableFacts({ tables, pid, version, loop: supervisor.ready.kind, nowMs, wallTime, configuration });
+  return () => ({ state: balancer.configuration, facts });
+}
+
+/** Writes the page where there is a file for it; else says how things stand. Whoever asks again before all is said gets what is being said. */
+function statisticsTeller(view: () => View, file: StatisticsFile): () => void {
   let isTelling = false;
   return () => {
-    if (isTelling) return;
+    const { state, facts } = view();
+    const now = facts.process();
+    if (state.settings.webStats !== '') void file.write();
+    if (state.settings.webStats !== '' || !now || isTelling) return;
     isTelling = true;
-    void sayAll(statisticsLines(balancer.configuration, facts)).finally(() => (isTelling = false));
+    void sayAll(statisticsLines({ state, facts }, now)).finally(() => (isTelling = false));
   };
 }
 
 /** From here on nobody sees what is said on a terminal: it goes to the system's log. */
-function leaveTerminal(host: Host, messenger: Messenger): void {
-  const log = host.systemLog('pen');
+function leaveTerminal(messenger: Messenger, log: Started['log']): void {
   sayTo((text) => void log?.(text));
   messenger.ready();
 }
 
 async function untilStopped(balancer: Balancer, { stopped }: Signals): Promise<number> {
-  const pauses = watchPauses(balancer, say);
   const failure = await Promise.race([balancer.supervisor.failed, stopped]);
-  clearInterval(pauses);
   if (failure) {
     say(`this cannot go on, all connections are ended: ${failure.message}`);
     balancer.abortLeftBehind();
@@ -86,6 +112,7 @@ async function untilStopped(balancer: Balancer, { stopped }: Signals): Promise<n
   const isStopped = await balancer.stop();
   if (!isStopped) {
     say('a worker did not stop in time and is left behind');
+    abortIfWanted(balancer.configuration);
     balancer.leaveWorkerBehind();
   }
   return failure ? 1 : 0;

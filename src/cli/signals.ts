@@ -11,6 +11,9 @@ export class Signals {
   /** What USR1 does; replaced when there is something to tell. */
   tellStatistics = (): void => say('no statistics yet: still starting');
   private settle: () => void = () => undefined;
+  private hangUp: (() => void) | undefined;
+  /** HUP came before there was anything to do about it. */
+  private isHungUp = false;
 
   constructor() {
     this.stopped = new Promise((resolve) => {
@@ -21,9 +24,20 @@ export class Signals {
   /** Begins to end the program, as TERM does. */
   readonly requestStop = (): void => this.settle();
 
+  /** What HUP does from now on, at once if it came before. */
+  onHangUp(take: () => void): void {
+    this.hangUp = take;
+    if (this.isHungUp) take();
+  }
+
+  private hungUp(): void {
+    this.isHungUp = true;
+    this.hangUp?.();
+  }
+
   readonly obey = (signal: Signal): void => {
     if (signal === 'SIGUSR1') this.tellStatistics();
-    else if (signal === 'SIGHUP') say('SIGHUP has nothing to open again: there is no log and no configuration file');
+    else if (signal === 'SIGHUP') this.hungUp();
     else this.settle();
   };
 }

@@ -1,6 +1,7 @@
 /** Entries of access lists: from words to data and back. */
 import ipaddr from 'ipaddr.js';
-import { ConfigError, type AclEntry } from './model.ts';
+import { countryNumber } from '../base/countries.ts';
+import { ACL_LISTS, ConfigError, type AclEntry, type AclId } from './model.ts';
 import { parseWhole, shorten } from './numbers.ts';
 
 const IPV4_BITS = 32;
@@ -8,18 +9,40 @@ const IPV6_BITS = 128;
 /** `::ffff:0:0/96` holds the IPv4 addresses. */
 const MAPPED_BITS = 96;
 
+const NAME_MAX = 32;
+const NAME = /^[A-Za-z][A-Za-z0-9_.-]*$/;
+/** Words that mean something else where a list is named. */
+const NO_NAMES: readonly string[] = ['none', 'auto'];
+
+/** Which list is meant: its number, or its name. @errors ConfigError. */
+export function parseAclId(word: string, where: string): AclId {
+  if (/^[-+]?[0-9]/.test(word)) return parseWhole(word, where, 0, ACL_LISTS - 1);
+  if (NAME.test(word) && word.length <= NAME_MAX && !NO_NAMES.includes(word)) return word;
+  throw new ConfigError(
+    where,
+    `'${shorten(word)}' is no access list; write a number from 0 to ${ACL_LISTS - 1}, or a name such as office`,
+  );
+}
+
 /**
- * `permit|deny ADDRESS [MASK]`, `permit|deny ADDRESS/LENGTH`. Bits of the address outside the mask are cleared.
+ * `permit|deny ADDRESS [MASK]`, `ADDRESS/LENGTH`, `country CC` or `unix`. Bits of the address outside the mask are
+ * cleared.
  *
  * @errors ConfigError.
  */
 export function parseAclEntry([action, address, mask]: readonly string[], where: string): AclEntry {
   if (action !== 'permit' && action !== 'deny') {
-    throw new ConfigError(where, `write permit or deny after the number of the list, not '${shorten(action ?? '')}'`);
+    throw new ConfigError(
+      where,
+      `write permit or deny after the number or name of the list, not '${shorten(action ?? '')}'`,
+    );
   }
-  if (address === undefined) throw new ConfigError(where, `${action} what? write an address`);
-  if (address === 'country') throw new ConfigError(`${where}: country`, 'not in this version yet');
+  if (address === undefined) {
+    throw new ConfigError(where, `${action} what? write an address, country and its two letters, or unix`);
+  }
   const permits = action === 'permit';
+  if (address === 'unix') return { permits, kind: 'unix' };
+  if (address === 'country') return { permits, kind: 'country', code: parseCountry(mask, `${where}: country`) };
   const [text = '', length, ...rest] = address.split('/');
   if (rest.length > 0) throw notAnAddress(address, where);
   if (text.includes(':')) return ipv6Entry(permits, text, length, where);
@@ -28,9 +51,16 @@ export function parseAclEntry([action, address, mask]: readonly string[], where:
   return ipv4Entry(permits, ipv4Number(text), maskOf(parseWhole(length, where, 0, IPV4_BITS)));
 }
 
+function parseCountry(code: string | undefined, where: string): string {
+  if (code !== undefined && countryNumber(code) !== undefined) return code.toUpperCase();
+  throw new ConfigError(where, `'${shorten(code ?? '')}' is not a country of two letters such as SE`);
+}
+
 /** The words that make the entry again. */
 export function aclEntryText(entry: AclEntry): string {
   const action = entry.permits ? 'permit' : 'deny';
+  if (entry.kind === 'unix') return `${action} unix`;
+  if (entry.kind === 'country') return `${action} country ${entry.code}`;
   if (entry.kind === 4) return `${action} ${ipv4Text(entry.address)} ${ipv4Text(entry.mask)}`;
   return `${action} ${new ipaddr.IPv6([...entry.address]).toRFC5952String()}/${entry.prefix}`;
 }

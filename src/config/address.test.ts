@@ -9,7 +9,7 @@ import {
   writeEndpoint,
   type Endpoint,
 } from '../base/endpoint.ts';
-import { literalEndpoint, parseListen, parseServer, unixEndpoint } from './address.ts';
+import { isName, literalEndpoint, parseListen, parseServer, unixEndpoint } from './address.ts';
 import { ConfigError } from './model.ts';
 
 const LONG_PATH = `/${'x'.repeat(200)}`;
@@ -188,10 +188,19 @@ describe('a literal address', () => {
     expect(text(literalEndpoint('fe80::1%3', 80, 'here'))).toBe('[fe80::1%3]:80');
   });
 
-  test.each(['eth0', '', '-1', '1x', '4294967296'])("zone '%s' is a mistake", (zone) => {
-    const wanted = `here: zone '${zone}' is not the number of an interface, as in fe80::1%2`;
+  test.each(['', '4294967296', 'a b', 'far-too-long-name'])("zone '%s' is a mistake", (zone) => {
+    const wanted = `here: zone '${zone}' is not the name or the number of an interface, as in fe80::1%eth0 or fe80::1%2`;
     expect(() => literalEndpoint(`fe80::1%${zone}`, 80, 'here')).toThrow(wanted);
+    expect(isName(`fe80::1%${zone}`, 'here')).toBe(false);
   });
+
+  test.each(['eth0', 'br-0.7', '1x', 'fifteen-letters'])(
+    "zone '%s' is the name of an interface, to be looked up",
+    (zone) => {
+      expect(literalEndpoint(`fe80::1%${zone}`, 80, 'here')).toBeUndefined();
+      expect(isName(`fe80::1%${zone}`, 'here')).toBe(true);
+    },
+  );
 
   test('an IPv4-mapped address is the IPv4 address', () => {
     expect(literalEndpoint('::ffff:10.0.0.1', 1, 'here')).toEqual({

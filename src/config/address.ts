@@ -18,6 +18,7 @@ import {
 } from '../base/endpoint.ts';
 import { ConfigError } from './model.ts';
 import { parseWhole, shorten } from './numbers.ts';
+import { printable } from './words.ts';
 
 /** An address whose host or service may still be a name. */
 export type WrittenAddress = { readonly path: string } | { readonly host: string; readonly port: string };
@@ -37,11 +38,14 @@ const PORT_MAX = 65_535;
 /** Longest name of a host, and what one looks like; letters of other scripts are for the system to translate. */
 const NAME_MAX = 253;
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.-]*$/u;
+/** The name of an interface: Linux keeps 16 bytes for it and its closing NUL. What is all digits is its number. */
+const INTERFACE = /^(?![0-9]+$)[\w.@-]{1,15}$/;
 /** Linux keeps 108 bytes for the path and its closing NUL. */
 const LINUX_PATH_MAX = Math.min(107, UNIX_PATH_MAX);
 
 /** `[host:]port` split at the last colon, or a unix path when it contains a slash. */
 export function parseListen(text: string, where: string): WrittenAddress {
+  printable(text, where);
   if (text.includes('/')) return { path: checkPath(text, where) };
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
   if (bracketed?.[1] === '') throw noHost(text, where);
@@ -51,8 +55,16 @@ export function parseListen(text: string, where: string): WrittenAddress {
   return { host: text.slice(0, colon) || ANY_IPV4, port: needPort(text.slice(colon + 1), text, where) };
 }
 
+/** The port of servers that have none: the listener's, unless the system is to choose it. @errors ConfigError. */
+export function defaultPort(listen: string | undefined): string | undefined {
+  if (listen === undefined) return undefined;
+  const address = parseListen(listen, 'listen address');
+  return 'port' in address && address.port !== '0' ? address.port : undefined;
+}
+
 /** `host[:port[:max[:hard[:weight[:prio]]]]]`; without a port the listener's is used. */
 export function parseServer(text: string, where: string, defaultPort: string | undefined): WrittenServer {
+  printable(text, where);
   if (ipaddr.IPv6.isValid(text)) {
     throw new ConfigError(where, `'${text}' is an IPv6 address; write it in brackets: [${text}]:port`);
   }
@@ -88,8 +100,8 @@ export function parseServer(text: string, where: string, defaultPort: string | u
 }
 
 /**
- * A literal address as an endpoint, or undefined when `host` is a name. A zone is the number of an interface.
- * @errors ConfigError for a zone that is not a number.
+ * A literal address as an endpoint, or undefined when `host` is a name, or has a zone that is one.
+ * @errors ConfigError for a zone that can be neither the number nor the name of an interface.
  */
 export function literalEndpoint(host: string, port: number, where: string): Endpoint | undefined {
   if (ipaddr.IPv4.isValid(host))
@@ -100,26 +112,32 @@ export function literalEndpoint(host: string, port: number, where: string): Endp
   if (ipv6.isIPv4MappedAddress())
     return { kind: KIND_IPV4, ip: Uint8Array.from(ipv6.toIPv4Address().toByteArray()), port };
   if (host.includes('%') && !/^[0-9]{1,9}$/.test(zone)) {
-    throw new ConfigError(where, `zone '${zone}' is not the number of an interface, as in fe80::1%2`);
+    if (INTERFACE.test(zone)) return undefined;
+    const right = 'the name or the number of an interface, as in fe80::1%eth0 or fe80::1%2';
+    throw new ConfigError(where, `zone '${shorten(zone)}' is not ${right}`);
   }
   const scope = Number(zone);
   return { kind: KIND_IPV6, ip: Uint8Array.from(ipv6.toByteArray()), port, scope };
 }
 
 /**
- * True for a host name, which must be looked up; false for a literal address.
+ * True for a host name and for an address with the name of an interface, which must be looked up; false for a literal
+ * address.
  *
- * @errors ConfigError for what can be neither, so that no nonsense is asked of name servers. A zone that is no number
- * is for `literalEndpoint` to complain about.
+ * @errors ConfigError for what can be none of these, so that no nonsense is asked of name servers. A zone that is
+ * nonsense is for `literalEndpoint` to complain about.
  */
 export function isName(host: string, where: string): boolean {
-  if (ipaddr.IPv4.isValid(host) || ipaddr.IPv6.isValid(host.split('%', 1)[0] ?? '')) return false;
+  if (ipaddr.IPv4.isValid(host)) return false;
+  const [address = '', zone = ''] = host.split('%', 2);
+  if (ipaddr.IPv6.isValid(address)) return INTERFACE.test(zone) && !ipaddr.IPv6.parse(address).isIPv4MappedAddress();
   if (host.length <= NAME_MAX && NAME.test(host)) return true;
   throw new ConfigError(where, `'${shorten(host)}' is neither an address nor the name of a host`);
 }
 
 /** A host without port, an IPv6 address in brackets or not, or the path of a unix socket. */
 export function parseHost(text: string, where: string): string {
+  printable(text, where);
   if (text.includes('/')) return checkPath(text, where);
   const host = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   if (host === '') throw noHost(text, where);

@@ -3,7 +3,11 @@
  * back. The command line, files, the control socket, help, completion and documentation all read these entries.
  */
 import type { Endpoint } from '../base/endpoint.ts';
-import type { Configuration } from './model.ts';
+import type { Reply, Told } from './answer.ts';
+import type { Configuration, EffectiveLimits } from './model.ts';
+import type { Part } from './parts.ts';
+import type { ProcessRow } from './process-row.ts';
+import { NO_SERVER_FACTS, type ClientRow, type ConnectionRow, type ServerFacts } from './rows.ts';
 
 /** What commands are about: the chapters of help and documentation. */
 export const SUBJECTS = {
@@ -12,6 +16,7 @@ export const SUBJECTS = {
   connections: 'Connections',
   listener: 'Listener and sockets',
   process: 'The process',
+  files: 'Files of commands',
 } as const;
 export type Subject = keyof typeof SUBJECTS;
 
@@ -34,10 +39,26 @@ export interface Command {
   readonly no: readonly Parameter[] | undefined;
   /** One line, without a full stop, that says what the command does. */
   readonly help: string;
+  /** What else people should know: whole sentences, with words of the language in backticks. */
+  readonly more?: string;
   /** Names in the words that must be looked up before the command can run; literal addresses are none. */
   readonly hosts?: (words: readonly string[], where: string) => readonly string[];
+  /** What words that were obeyed say something about, also when it is what was so before; without it, nothing. */
+  readonly sets?: (words: readonly string[]) => readonly Part[];
+  /** What may be a slip in words that are obeyed all the same: told to who wrote an option or a file. */
+  readonly doubts?: (words: readonly string[]) => readonly string[];
+  /** Only at the start: a change is refused while Pen runs; that of a file that is read again counts at the next start. */
+  readonly isForStart?: true;
+  /** Only options and files may change it: whoever reaches the control socket must not. */
+  readonly isForFiles?: true;
+  /** It takes files and time, so that the running program does it instead of `run`, which then only refuses. */
+  readonly isErrand?: true;
   /** What the command answers when it has nothing to set, and after a mistake; undefined when it only obeys. */
-  readonly tell?: (view: View) => string;
+  readonly tell?: (view: View) => Reply;
+  /** What the control socket answers to words that cannot be. **Default** `tell`, else what was wrong. */
+  readonly refusal?: (words: readonly string[]) => string;
+  /** What the answer tells, as data; undefined when it is only a text. */
+  readonly told?: Told;
   /**
    * What it does: a function of the state and the words, without effects of its own.
    *
@@ -64,6 +85,17 @@ export interface Call extends View {
   readonly hosts: ReadonlyMap<string, Endpoint>;
   /** Port numbers of services such as `http`; undefined for names nobody knows. */
   readonly servicePort: (name: string) => number | undefined;
+  /**
+   * The port of servers that are said to have an address and no port, as it is written; undefined: the listener has no
+   * fixed one. **Default** nobody has the listener's. @errors ConfigError for an address of the listener that cannot be.
+   */
+  readonly listenPort?: () => string | undefined;
+  /** The words come from the control socket. **Default** no: from options or files. */
+  readonly isPeer?: boolean;
+  /** The path of a file that it names. **Default** as it is. @errors ConfigError where such files may not be. */
+  readonly pathOf?: (name: string, where: string) => string;
+  /** Lists that belong to this run of many lines alone, so that they may grow in place. */
+  readonly growing?: Set<readonly unknown[]>;
 }
 
 /** What a command asks the running process to do, beyond having another state. */
@@ -71,13 +103,9 @@ export type Action =
   /** Passes the server over for so many seconds; 0 lets it be tried at once. */
   | { readonly kind: 'blacklist'; readonly server: number; readonly seconds: number }
   | { readonly kind: 'close'; readonly connection: number }
+  /** Writes the status page to its file, which other commands do not wait for. */
+  | { readonly kind: 'statistics' }
   | { readonly kind: 'exit' };
-
-/** An answer in pieces of whole lines, some kilobytes each. A piece tells what holds when it is asked for. */
-export type Pieces = Generator<string, void>;
-
-/** What is answered. Where it may be long it comes in pieces, so that nobody has to hold or to wait for all of it. */
-export type Reply = string | Pieces;
 
 export interface Outcome {
   readonly state: Configuration;
@@ -87,58 +115,48 @@ export interface Outcome {
 
 /* ---- what only a running balancer knows ---- */
 
-export interface ServerFacts {
-  /** Connections now. */
-  readonly inFlight: number;
-  /** Bytes sent to it and received from it, those of connections that still run included. */
-  readonly sent: number;
-  readonly received: number;
-}
-
-export interface ClientFacts extends Pick<ServerFacts, 'sent' | 'received'> {
-  readonly address: string;
-  readonly connects: number;
-}
-
-export interface ConnectionFacts {
-  /** As the original sums it: 0 unused, 1 connecting, 2 connected, + 4 server's end seen, + 8 client's end seen. */
-  readonly state: number;
-  /** -1 none. */
-  readonly downFd: number;
-  readonly upFd: number;
-  readonly client: number;
-  /** Index; -1 emergency server, -2 abuse server, -3 none. */
-  readonly server: number;
+/** The process as a whole. */
+export interface ProcessFacts {
+  /** Local time, `YYYY-MM-DD HH:MM:SS`. */
+  readonly localTime: string;
+  readonly row: ProcessRow;
 }
 
 export interface Facts {
   readonly pid: number;
-  /** Bytes of running connections are summed once per call. */
-  servers(): (index: number) => ServerFacts;
+  /** Undefined before anything runs. */
+  process(): ProcessFacts | undefined;
+  /** Of the servers with these numbers, or EMERGENCY to ABUSE. Bytes of running connections are summed once per call. */
+  servers(first: number, last: number): (server: number) => ServerFacts;
   /**
    * Those whose last connection started within so many seconds, in the order of their rows: page by page, because
    * there may be millions. A page may be empty; each is read when it is asked for.
    */
-  clients(withinSeconds: number): Iterable<readonly ClientFacts[]>;
+  clients(withinSeconds: number): Iterable<readonly ClientRow[]>;
   /** Undefined when there is no connection of that number, nor could be. */
-  connection(number: number): ConnectionFacts | undefined;
-  /** Numbers of all connections there are, in order: with several workers there are gaps between them. */
-  connections(): readonly number[];
+  connection(number: number): ConnectionRow | undefined;
+  /** Numbers of connections in use, the first `count` from `from` on, in order: with several workers there are gaps between them. */
+  connections(from: number, count: number): readonly number[];
   /** Number of the connection a descriptor belongs to; -1 none. */
   connectionOf(fd: number): number;
+  /** Connections to servers that no client has. */
+  idlers(): number;
+  /** Numbers in force, also those that nobody has said; undefined before anything runs. */
+  limits(): EffectiveLimits | undefined;
 }
-
-const NO_FACTS: ServerFacts = { inFlight: 0, sent: 0, received: 0 };
 
 /** Before anything runs: for commands that options and files give. */
 export function idleFacts(pid: number): Facts {
   return {
     pid,
-    servers: () => () => NO_FACTS,
+    process: () => undefined,
+    servers: () => () => NO_SERVER_FACTS,
     clients: () => [],
     connection: () => undefined,
     connections: () => [],
     connectionOf: () => -1,
+    idlers: () => 0,
+    limits: () => undefined,
   };
 }
 
@@ -148,9 +166,20 @@ export function answer(call: Call, reply: Reply): Outcome {
   return { state: call.state, reply, actions: [] };
 }
 
-/** All of an answer at once: where it is known to be short, or has no reader who could be slow. */
-export function wholeOf(reply: Reply): string {
-  return typeof reply === 'string' ? reply : [...reply].join('');
+/**
+ * A list with one more item.
+ *
+ * @cost the length of the list, or nothing to speak of while many lines are applied as one.
+ */
+export function appended<T>({ growing }: Call, list: readonly T[], item: T): readonly T[] {
+  if (growing?.has(list)) {
+    (list as T[]).push(item);
+    return list;
+  }
+  // Not spread: a copy in one go is ten times as fast.
+  const longer = list.concat([item]);
+  growing?.add(longer);
+  return longer;
 }
 
 /** `NAME PARAMETERS` as help shows it. */

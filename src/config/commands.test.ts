@@ -1,25 +1,29 @@
 import { describe, expect, test } from 'vitest';
 import { KIND_IPV4, KIND_IPV6, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
-import { idleFacts, wholeOf, type Facts, type Outcome, type Pieces } from './command.ts';
+import { textOf, wholeOf, type Pieces } from './answer.ts';
+import { idleFacts, type Facts, type Outcome } from './command.ts';
+import { MORE } from './commands/more.ts';
 import { applyCommand, COMMANDS, hostsOf, readLine } from './commands.ts';
+import { NO_SERVER_FACTS, unusedConnection } from './rows.ts';
 import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
 
 const FACTS: Facts = {
   ...idleFacts(4711),
-  servers: () => (index) => ({ inFlight: index, sent: index * 10, received: index * 100 }),
+  servers: () => (index) => ({ ...NO_SERVER_FACTS, connections: index, sent: index * 10, received: index * 100 }),
   clients: (seconds) =>
     [
-      [{ address: '127.0.0.1', connects: 2, sent: 12, received: 4, age: 10 }],
+      [{ client: 0, address: '127.0.0.1', age: 10, server: 1, connects: 2, sent: 12, received: 4 }],
       [],
-      [{ address: 'unix', connects: 1, sent: 6, received: 2, age: 400 }],
+      [{ client: 2, address: 'unix', age: 400, server: -3, connects: 1, sent: 6, received: 2 }],
     ].map((page) => page.filter(({ age }) => age <= seconds)),
   connection: (number) => {
-    if (number === 3) return { state: 2, downFd: 9, upFd: 10, client: 0, server: 1 };
-    if (number === 4) return { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 };
+    if (number === 3) return { ...unusedConnection(3), state: 2, downfd: 9, upfd: 10, client: 0, server: 1 };
+    if (number === 4) return unusedConnection(4);
     return undefined;
   },
-  connections: () => [3],
+  connections: (from) => (from > 3 ? [] : [3]),
   connectionOf: (fd) => (fd === 9 ? 3 : -1),
+  idlers: () => 2,
 };
 const HOSTS = new Map<string, Endpoint>([['www', { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 7), port: 0 }]]);
 const servicePort = (name: string): number | undefined => (name === 'http' ? 80 : undefined);
@@ -38,7 +42,7 @@ const START: Configuration = {
 /** The reply as a whole. */
 function say(line: string, state = START, where = ''): Outcome & { readonly reply: string } {
   const outcome = applyCommand(state, line, where, { facts: FACTS, hosts: HOSTS, servicePort });
-  return { ...outcome, reply: wholeOf(outcome.reply) };
+  return { ...outcome, reply: wholeOf(textOf(outcome.reply)) };
 }
 
 /** The reply to the last of several lines. */
@@ -52,13 +56,14 @@ describe('an answer that may be long', () => {
   const endless: Facts = {
     ...FACTS,
     *clients() {
-      for (;;) yield [{ address: '127.0.0.1', connects: 1, sent: 0, received: 0 }];
+      for (;;) yield [{ client: 0, address: '127.0.0.1', age: 0, server: 0, connects: 1, sent: 0, received: 0 }];
     },
   };
   const piecesOf = (line: string, state: Configuration, facts: Facts): Pieces => {
     const { reply } = applyCommand(state, line, '', { facts, hosts: HOSTS, servicePort });
-    if (typeof reply === 'string') throw new Error('it came as a whole');
-    return reply;
+    const text = textOf(reply);
+    if (typeof text === 'string') throw new Error('it came as a whole');
+    return text;
   };
 
   test('of clients is made as far as it is asked for', () => {
@@ -69,7 +74,10 @@ describe('an answer that may be long', () => {
 
   test('of servers is made of pieces of whole lines, each with the figures of its time', () => {
     let asked = 0;
-    const counting: Facts = { ...FACTS, servers: () => (asked++, () => ({ inFlight: asked, sent: 0, received: 0 })) };
+    const counting: Facts = {
+      ...FACTS,
+      servers: () => (asked++, () => ({ ...NO_SERVER_FACTS, connections: asked })),
+    };
     const state = { ...START, servers: Array.from({ length: 20_000 }, () => serverAt(at(80))) };
     const pieces = [...piecesOf('servers', state, counting)];
     expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(65_536);
@@ -96,6 +104,7 @@ describe('commands that change one setting', () => {
     ['blacklist', {}, '30\n'],
     ['blacklist 7', { blacklist: 7 }, '7\n'],
     ['blacklist 0', { blacklist: 0 }, '0\n'],
+    ['blacklist -0', { blacklist: 0 }, '0\n'],
     ['blacklist 8 9', { blacklist: 8 }, '8\n'],
     ['timeout', {}, '3\n'],
     ['timeout 1', { timeout: 1 }, '1\n'],
@@ -119,13 +128,20 @@ describe('commands that change one setting', () => {
     ['client_acl', {}, '0\n'],
     ['client_acl 9', { clientAcl: 9 }, '9\n'],
     ['control_acl 2', { controlAcl: 2 }, '2\n'],
+    ['control_acl office', { controlAcl: 'office' }, 'office\n'],
     ['trusted_acl', {}, 'none\n'],
     ['trusted_acl 4', { trustedAcl: 4 }, '4\n'],
+    ['trusted_acl office', { trustedAcl: 'office' }, 'office\n'],
+    ['geoip', {}, ''],
+    ['geoip /var/lib/countries.mmdb', { geoip: '/var/lib/countries.mmdb' }, ''],
+    ['no geoip', { geoip: '' }, ''],
     ['source_max', {}, 'auto\n'],
     ['source_max 0', { sourceMax: 0 }, '0\n'],
     ['parked_max 12', { parkedMax: 12 }, '12\n'],
     ['debug', {}, '0\n'],
     ['debug 2', { debug: 2 }, '2\n'],
+    ['abort_on_error', { abortOnError: true }, ''],
+    ['no abort_on_error', {}, ''],
     ['ascii', { ascii: true }, ''],
     ['no ascii', {}, ''],
     ['tcp_fastclose up', { tcpFastclose: 'up' }, ''],
@@ -328,22 +344,27 @@ describe('mistakes say what was wrong, after the word, and change nothing', () =
     ['server 0 address nowhere', "server: address: host 'nowhere' is not known"],
     ['listen 70000', "listen: port '70000' is neither a number"],
     ['listen 127.0.0.1:', "listen: '127.0.0.1:' has no port"],
-    ['acl', "acl: '' is not a whole number from 0 to 9"],
-    ['acl 1', "acl: write permit or deny after the number of the list, not ''"],
+    ['acl', "acl: '' is no access list; write a number from 0 to 9, or a name such as office"],
+    ['acl -1 permit 10.0.0.1', "acl: '-1' is not a whole number from 0 to 9"],
+    ['acl none permit 10.0.0.1', "acl: 'none' is no access list"],
+    [`acl ${'x'.repeat(33)} permit 10.0.0.1`, `acl: '${'x'.repeat(33)}' is no access list`],
+    ['acl 1', "acl: write permit or deny after the number or name of the list, not ''"],
     ['acl 10 permit 10.0.0.1', "acl: '10' is not a whole number from 0 to 9"],
-    ['acl x permit 10.0.0.1', "acl: 'x' is not a whole number"],
-    ['acl 1 allow 10.0.0.1', "acl: write permit or deny after the number of the list, not 'allow'"],
-    ['acl 1 permit', 'acl: permit what? write an address'],
+    ['acl x/y permit 10.0.0.1', "acl: 'x/y' is no access list"],
+    ['acl 1 allow 10.0.0.1', "acl: write permit or deny after the number or name of the list, not 'allow'"],
+    ['acl 1 permit', 'acl: permit what? write an address, country and its two letters, or unix'],
     ['acl 1 permit ten', "acl: 'ten' is not an IPv4 address"],
     ['acl 1 permit 10.0.0.1 ten', "acl: 'ten' is not a mask such as 255.255.255.0"],
     ['acl 1 permit 10.0.0.1/33', "acl: '33' is not a whole number from 0 to 32"],
     ['acl 1 permit 2001::/129', "acl: '129' is not a whole number from 0 to 128"],
     ['acl 1 permit fe80::1%2', "acl: 'fe80::1%2' is not an IPv4 address"],
-    ['acl 1 permit country SE', 'acl: country: not in this version yet'],
-    ['no acl', "no acl: '' is not a whole number from 0 to 9"],
+    ['acl 1 permit country', "acl: country: '' is not a country of two letters such as SE"],
+    ['acl 1 permit country Sweden', "acl: country: 'Sweden' is not a country of two letters such as SE"],
+    ['no acl', "no acl: '' is no access list"],
+    ['help transparent', "help: 'transparent' is not in this version yet"],
     ['help dance', "help: there is no command 'dance'; 'help' lists them"],
     ['http', 'http: not in this version yet'],
-    ['no http', 'no http: not in this version yet'],
+    ['dsr_if lo', 'dsr_if: not in this version yet'],
     ['dance', "dance: there is no such command; 'help' lists them"],
     ['no timeout', 'no timeout: there is no such command'],
     ['no', 'no: there is no such command'],
@@ -358,7 +379,9 @@ describe('mistakes say what was wrong, after the word, and change nothing', () =
     'no name server is asked for %j',
     (name) => {
       const line = readLine(`server 0 address ${name.replace(' ', '\u00a0')}`);
-      expect(() => hostsOf(line, '')).toThrow(/^server: .* is neither an address nor the name of a host$/);
+      expect(() => hostsOf(line, '')).toThrow(
+        /^server: .* (is neither an address nor the name of a host|has control characters in it, .*)$/,
+      );
     },
   );
 
@@ -378,6 +401,14 @@ describe('the registry', () => {
     }
   });
 
+  test('has more to say about commands only', () => {
+    const names = new Set(COMMANDS.map(({ name }) => name));
+    expect(Object.keys(MORE).filter((name) => !names.has(name))).toEqual([]);
+    const lines = say('help server').reply.split('\n');
+    expect(lines.length).toBeGreaterThan(5);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
   test('help lists all of them, and tells about each', () => {
     const { reply } = say('help');
     expect(Math.max(...reply.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
@@ -385,6 +416,14 @@ describe('the registry', () => {
       expect(reply).toContain(`  ${name} `);
       expect(say(`help ${name}`).reply).toContain(help);
     }
-    expect(say('help acl').reply).toMatch(/^acl N permit\|deny ADDRESS \[MASK\]\nno acl N\n/);
+    expect(say('help acl').reply).toMatch(/^acl LIST permit\|deny ADDRESS \[MASK\]\nno acl LIST\n/);
   });
+});
+
+test('each command that can be written says what it sets, so that a reload knows what a file is about', () => {
+  const silent = COMMANDS.filter(({ write, sets }) => write !== undefined && sets === undefined);
+  expect(
+    silent.map(({ name }) => name),
+    'give them `sets`',
+  ).toEqual([]);
 });

@@ -5,24 +5,38 @@
  */
 import { CLIENT_COMMANDS } from './commands/clients.ts';
 import { CONNECTION_COMMANDS } from './commands/connections.ts';
-import { LATER_WORDS, NOT_YET } from './commands/later.ts';
+import { FILE_COMMANDS } from './commands/files.ts';
+import { isOff, LATER_WORDS, NOT_YET } from './commands/later.ts';
+import { MORE } from './commands/more.ts';
 import { LISTENER_COMMANDS } from './commands/listener.ts';
 import { PROCESS_COMMANDS } from './commands/process.ts';
 import { SERVER_COMMANDS } from './commands/servers.ts';
+import { SPECIAL_SERVER_COMMANDS } from './commands/special-servers.ts';
+import { STATUS_COMMANDS } from './commands/status.ts';
 import { helpCommand } from './commands/help.ts';
 import type { Call, Command, Outcome } from './command.ts';
 import { ConfigError, type Configuration } from './model.ts';
 import { shorten } from './numbers.ts';
+import { shared } from './parts.ts';
+import { wordsOf } from './words.ts';
 
 const OTHERS: readonly Command[] = [
   ...SERVER_COMMANDS,
+  ...SPECIAL_SERVER_COMMANDS,
   ...CLIENT_COMMANDS,
   ...CONNECTION_COMMANDS,
   ...LISTENER_COMMANDS,
+  ...STATUS_COMMANDS,
   ...PROCESS_COMMANDS,
-];
+  ...FILE_COMMANDS,
+].map(withMore);
 /** Every command there is, in the order of help. */
 export const COMMANDS: readonly Command[] = [...OTHERS, helpCommand(OTHERS)];
+
+function withMore(command: Command): Command {
+  const more = MORE[command.name];
+  return more === undefined ? command : { ...command, more };
+}
 
 const BY_NAME: ReadonlyMap<string, Command> = new Map(COMMANDS.map((command) => [command.name, command]));
 
@@ -41,10 +55,10 @@ export type Line =
       readonly words: readonly string[];
     };
 
-/** Reads a line up to its first line end: words between blanks, `#` begins a comment where a command would begin. */
+/** Reads a line up to its first line end: words between blanks or in quotes, `#` begins a comment where a command would begin. */
 export function readLine(text: string): Line {
   const [line = ''] = text.split(/[\r\n]/, 1);
-  const [first, ...rest] = line.split(/[ \t]+/).filter((word) => word !== '');
+  const [first, ...rest] = wordsOf(line);
   if (first === undefined || first.startsWith('#')) return { kind: 'empty' };
   const isNo = first === 'no';
   const name = isNo ? (rest[0] ?? '') : first;
@@ -57,7 +71,7 @@ export function readLine(text: string): Line {
 }
 
 /** What a line is applied with. */
-export type Context = Pick<Call, 'facts' | 'hosts' | 'servicePort'>;
+export type Context = Pick<Call, 'facts' | 'hosts' | 'servicePort' | 'listenPort' | 'isPeer' | 'pathOf' | 'growing'>;
 
 /**
  * Names in the line that must be looked up before it is applied, with `Context.hosts`.
@@ -77,6 +91,7 @@ export function hostsOf(line: Line, where: string): readonly string[] {
  */
 export function applyLine(state: Configuration, line: Line, where: string, context: Context): Outcome {
   if (line.kind === 'empty') return { state, reply: '', actions: [] };
+  if (line.kind === 'later' && isOff(line.word)) return { state, reply: '', actions: [] };
   if (line.kind === 'later') throw new ConfigError(whereOf(where, line.word), NOT_YET);
   if (line.kind === 'unknown') {
     const word = shorten(line.isNo ? `no ${line.word}`.trim() : line.word);
@@ -84,7 +99,24 @@ export function applyLine(state: Configuration, line: Line, where: string, conte
   }
   const { command, isNo, words } = line;
   const name = isNo ? `no ${command.name}` : command.name;
-  return command.run({ ...context, state, isNo, words, where: whereOf(where, name) });
+  const call: Call = { ...context, state, isNo, words, where: whereOf(where, name) };
+  return context.isPeer && (command.isForFiles || command.isForStart) ? runForPeer(command, call) : command.run(call);
+}
+
+/**
+ * A peer may ask, and say what is so anyway, as a file does that `write` has made: so no answer shows what is not in
+ * force. @errors ConfigError for a change.
+ */
+function runForPeer(command: Command, call: Call): Outcome {
+  const { state } = call;
+  const outcome = command.run({ ...call, pathOf: (path) => path });
+  if (shared(state, outcome.state) === state) return { ...outcome, state };
+  throw new ConfigError(
+    call.where,
+    command.isForFiles
+      ? 'options and files may say it, the control socket must not'
+      : 'is settled at the start; options and the file of -F can say it for the next one',
+  );
 }
 
 /** Reads and applies one line: for options and files. @errors as `applyLine`. */

@@ -2,8 +2,9 @@
  * Everything that a person configures, as immutable plain data: commands make a new one from an old one, and
  * `control/publisher.ts` writes it into the tables.
  */
-import { KIND_IPV4, type Endpoint } from '../base/endpoint.ts';
+import { KIND_IPV4, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX, SERVERS_MAX } from '../table/limits.ts';
+import type { Part } from './parts.ts';
 import { defaultParkedMax, defaultSourceMax } from '../table/room.ts';
 
 /** An address, and how it was written: people are told what they said. */
@@ -20,8 +21,8 @@ export interface ServerConfig {
   readonly hard: number;
   readonly weight: number;
   readonly prio: number;
-  /** Access list, 0 to 9, that clients of this server must pass. */
-  readonly acl: number;
+  /** Access list that clients of this server must pass. */
+  readonly acl: AclId;
 }
 
 /** What a server is before anything is said about it. */
@@ -39,10 +40,28 @@ export function serverAt(endpoint: Endpoint, limits: Partial<ServerConfig> = {})
   return { ...UNSET_SERVER, ...limits, endpoint };
 }
 
-/** An entry of an access list: addresses that equal `address` in the bits of the mask, or in the first `prefix` bits. */
+/** False for an address that nobody can be reached at; 0.0.0.0 would be this very machine. */
+export function isUsed({ endpoint }: ServerConfig): boolean {
+  return endpoint.kind === KIND_UNIX || (endpoint.port !== 0 && endpoint.ip.some((byte) => byte !== 0));
+}
+
+/** Some client would get a server. */
+export function isServed({ servers }: Pick<Configuration, 'servers'>): boolean {
+  return servers.some((server) => server !== undefined && isUsed(server));
+}
+
+/** An access list: a number below ACL_LISTS, or a name. */
+export type AclId = number | string;
+
+/**
+ * An entry of an access list: addresses that equal `address` in the bits of the mask, or in the first `prefix` bits;
+ * those of a country, by its two letters in capitals; peers of a unix socket.
+ */
 export type AclEntry =
   | { readonly permits: boolean; readonly kind: 4; readonly address: number; readonly mask: number }
-  | { readonly permits: boolean; readonly kind: 6; readonly address: readonly number[]; readonly prefix: number };
+  | { readonly permits: boolean; readonly kind: 6; readonly address: readonly number[]; readonly prefix: number }
+  | { readonly permits: boolean; readonly kind: 'country'; readonly code: string }
+  | { readonly permits: boolean; readonly kind: 'unix' };
 
 export type Fastclose = 'off' | 'up' | 'down' | 'both';
 export type LoopChoice = 'auto' | 'uring' | 'epoll' | 'node';
@@ -63,6 +82,10 @@ export interface Settings {
   readonly roundrobin: boolean;
   /** A client whose server fails is closed, not given to another one. */
   readonly stubborn: boolean;
+  /** A server is chosen when the client has said something. */
+  readonly peek: boolean;
+  /** Clients are answered by Pen itself, and given no server. */
+  readonly dummy: boolean;
   /** How long a failed server is passed over, s. **Default** 30. */
   readonly blacklist: number;
 
@@ -74,10 +97,12 @@ export interface Settings {
   readonly clientPrefix: 64 | 128;
 
   /** Access lists that clients and users of the control port must pass. **Default** 0. */
-  readonly clientAcl: number;
-  readonly controlAcl: number;
-  /** Access list of sources that `sourceMax` does not bind. **Default** none. */
-  readonly trustedAcl: number | 'none';
+  readonly clientAcl: AclId;
+  readonly controlAcl: AclId;
+  /** Access list of sources that `sourceMax` does not bind. **Default** `none`, which is no list's name. */
+  readonly trustedAcl: AclId;
+  /** File that tells countries of addresses; empty: where it is customary, if a list asks for a country. */
+  readonly geoip: string;
   /** Connections that one source may have served at once; 0 no limit; auto: see `limitsOf`. **Default** auto. */
   readonly sourceMax: number | 'auto';
   /** Connections beyond `sourceMax` that may wait for their turn, over all sources; auto: see `limitsOf`. **Default** auto. */
@@ -100,15 +125,25 @@ export interface Settings {
   readonly tcpFastclose: Fastclose;
   readonly tcpNodelay: boolean;
   readonly keepalive: boolean;
+  /** Where connections to servers come from, port 0. **Default** as the system likes. */
+  readonly source: Endpoint | undefined;
+  /** Connections to servers that are kept without a client. **Default** 0. */
+  readonly idlers: number;
 
   /** How much is told while running; 0 what matters. **Default** 0. */
   readonly debug: number;
   /** Dumps show characters instead of numbers. */
   readonly ascii: boolean;
+  /** A process that ends with an error ends by SIGABRT. */
+  readonly abortOnError: boolean;
   /** The command `exit` is obeyed. */
   readonly exitEnabled: boolean;
+  /** The file that the status page is written to; empty: none. */
+  readonly webStats: string;
   /** Where the process number is kept; empty: nowhere. */
   readonly pidFile: string;
+  /** The folder of all files that control commands name; empty: they may be anywhere. */
+  readonly controlDir: string;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -120,6 +155,8 @@ export const DEFAULT_SETTINGS: Settings = {
   hash: 'off',
   roundrobin: false,
   stubborn: false,
+  peek: false,
+  dummy: false,
   blacklist: 30,
   tracking: 0,
   clientsMax: 0,
@@ -127,6 +164,7 @@ export const DEFAULT_SETTINGS: Settings = {
   clientAcl: 0,
   controlAcl: 0,
   trustedAcl: 'none',
+  geoip: '',
   sourceMax: 'auto',
   parkedMax: 'auto',
   timeout: 3,
@@ -139,10 +177,15 @@ export const DEFAULT_SETTINGS: Settings = {
   tcpFastclose: 'off',
   tcpNodelay: true,
   keepalive: false,
+  source: undefined,
+  idlers: 0,
   debug: 0,
   ascii: false,
+  abortOnError: false,
   exitEnabled: false,
+  webStats: '',
   pidFile: '',
+  controlDir: '',
 };
 
 /** Numbered access lists: 0 to ACL_LISTS - 1. */
@@ -159,6 +202,8 @@ export interface Configuration {
   readonly abuse: ServerConfig | undefined;
   /** ACL_LISTS lists. */
   readonly acls: readonly (readonly AclEntry[])[];
+  /** Those with names, none of them empty. */
+  readonly namedAcls: ReadonlyMap<string, readonly AclEntry[]>;
   readonly settings: Settings;
 }
 
@@ -170,8 +215,25 @@ export const EMPTY_CONFIGURATION: Configuration = {
   emergency: undefined,
   abuse: undefined,
   acls: Array.from({ length: ACL_LISTS }, () => []),
+  namedAcls: new Map(),
   settings: DEFAULT_SETTINGS,
 };
+
+/** The entries of an access list; none of a list that nobody has made. */
+export function aclOf({ acls, namedAcls }: Pick<Configuration, 'acls' | 'namedAcls'>, id: AclId): readonly AclEntry[] {
+  return (typeof id === 'number' ? acls[id] : namedAcls.get(id)) ?? [];
+}
+
+/** A state with other entries in a list. A list with a name ends with its last entry. */
+export function withAcl(state: Configuration, id: AclId, entries: readonly AclEntry[]): Configuration {
+  // A list that grows in place, while many lines are read, is the same one still.
+  if (entries === aclOf(state, id)) return state;
+  if (typeof id === 'number') return { ...state, acls: state.acls.with(id, entries) };
+  const namedAcls = new Map(state.namedAcls);
+  if (entries.length === 0) namedAcls.delete(id);
+  else namedAcls.set(id, entries);
+  return { ...state, namedAcls };
+}
 
 export const CONNECTIONS_DEFAULT = 500;
 export const CLIENTS_DEFAULT = 2048;
@@ -199,10 +261,23 @@ export function limitsOf(settings: Settings): EffectiveLimits {
   };
 }
 
-/** A text that may hold anything, on one line of a terminal or a log. */
-function visible(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/**
+ * A number that only grows.
+ *
+ * @param before what was said before; 0: nobody has. @param inForce the number there is then.
+ * @returns what counts as said from now on: what is more than there is.
+ */
+export function grown(before: number, said: number, inForce: number): number {
+  return said > (before || inForce) ? said : before;
 }
+
+/** A text that may hold anything, on one line of a terminal or a log. */
+export function visible(text: string): string {
+  return text.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** What moves the cursor of a terminal, or ends a line for somebody who reads one. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
 /** A mistake in what a person wrote: says where it stands, what is wrong and what would be right. */
 export class ConfigError extends Error {
@@ -212,10 +287,33 @@ export class ConfigError extends Error {
   /** The message without `where`. */
   readonly reason: string;
 
-  constructor(where: string, message: string) {
+  /** What it is about, where the error is found when nobody looks at lines any more. */
+  readonly about: Part | undefined;
+
+  constructor(where: string, message: string, about?: Part) {
     const [place, reason] = [visible(where), visible(message)];
     super(`${place}: ${reason}`);
     this.where = place;
     this.reason = reason;
+    this.about = about;
   }
+}
+
+/** More mistakes than these are counted, not told. */
+const TOLD_MAX = 20;
+
+/** Several mistakes at once, as in a file: a line for each. */
+export class ConfigErrors extends ConfigError {
+  constructor(errors: readonly [ConfigError, ...ConfigError[]]) {
+    super(errors[0].where, errors[0].reason);
+    const more = errors.length - TOLD_MAX;
+    const lines = errors.slice(0, TOLD_MAX).map(({ message }) => message);
+    this.message = [...lines, ...(more > 0 ? [`and ${more} more mistakes`] : [])].join('\n');
+  }
+}
+
+/** @errors all of them as one error, when there are any. */
+export function failWith(errors: readonly ConfigError[]): void {
+  const [first, ...others] = errors;
+  if (first) throw others.length === 0 ? first : new ConfigErrors([first, ...others]);
 }

@@ -19,6 +19,7 @@ const ORDER: readonly string[] = [
   'tcp_nodelay',
   'timeout',
   'tracking',
+  'web_stats',
   'weight',
   'prio',
 ];

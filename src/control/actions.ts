@@ -9,7 +9,7 @@ import { ConfigError, type Configuration } from '../config/model.ts';
 import { WORKERS_MAX } from '../table/limits.ts';
 import { requestClose, shun } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
-import type { Controlled } from './controller.ts';
+import type { Controlled, Prepared } from './controller.ts';
 import { FIRST_SERVER_ROW } from './publisher.ts';
 
 /** How long a request waits until the worker has taken the one before: as long as a turn. */
@@ -21,6 +21,7 @@ interface Changeable {
   readonly tables: Tables;
   readonly configuration: Configuration;
   apply(configuration: Configuration): Promise<void>;
+  prepare(configuration: Configuration): Promise<Prepared>;
   /** Makes the worker look into its tables. */
   wake(worker: number): void;
 }
@@ -30,9 +31,11 @@ export interface ActionOptions {
   readonly nowMs: () => number;
   /** Begins to end the process; returns at once, so that the answer is still delivered. */
   readonly exit: () => void;
+  /** Writes the status page to its file. @errors none: they are told. */
+  readonly writeStatistics: () => Promise<void>;
 }
 
-export function controlledBalancer(balancer: Changeable, { nowMs, exit }: ActionOptions): Controlled {
+export function controlledBalancer(balancer: Changeable, { nowMs, exit, writeStatistics }: ActionOptions): Controlled {
   const act = async (action: Action): Promise<void> => {
     switch (action.kind) {
       case 'blacklist': {
@@ -43,6 +46,8 @@ export function controlledBalancer(balancer: Changeable, { nowMs, exit }: Action
       case 'close':
         await askToClose(balancer, action.connection);
         return;
+      case 'statistics':
+        return writeStatistics();
       case 'exit':
         exit();
     }
@@ -52,6 +57,7 @@ export function controlledBalancer(balancer: Changeable, { nowMs, exit }: Action
       return balancer.configuration;
     },
     apply: async (configuration) => balancer.apply(configuration),
+    prepare: async (configuration) => balancer.prepare(configuration),
     act,
   };
 }

@@ -1,10 +1,19 @@
 import { describe, expect, test, vi } from 'vitest';
+import { NO_RANGES } from '../base/ranges.ts';
+import { parseAclEntry } from '../config/access-list.ts';
+import type { ReadCountries } from './countries.ts';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, DEFAULT_SETTINGS, EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
-import type { Host, ListenOptions } from '../loop/host.ts';
+import {
+  ConfigError,
+  DEFAULT_SETTINGS,
+  EMPTY_CONFIGURATION,
+  UNSET_SERVER,
+  type Configuration,
+} from '../config/model.ts';
+import type { Host, ListenOptions, Tuning } from '../loop/host.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX, NODE_CONNECTIONS_MAX } from '../table/limits.ts';
 import { configAt, currentVersion } from '../table/publish.ts';
-import { clientMemory } from '../table/tables.ts';
+import { clientMemory, openTables } from '../table/tables.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 import { BIG_PAGES_CLIENTS } from './big-pages.ts';
 import type { WorkerProgram } from './worker-thread.ts';
@@ -15,6 +24,11 @@ const NO_WORKER = programAt(new URL('file:///nowhere/worker.js'));
 function programAt(file: URL): WorkerProgram {
   return { file, again: () => file };
 }
+
+// Each balancer that is started waits for the end of the process.
+process.setMaxListeners(20);
+
+const COUNTRY = EMPTY_CONFIGURATION.acls.with(3, [parseAclEntry(['deny', 'country', 'SE'], '')]);
 
 class Reached extends Error {}
 
@@ -99,6 +113,7 @@ describe('a host that lets us listen', () => {
       localEndpoint: () => endpoint,
       createWake: () => 78,
       wake: () => undefined,
+      tuneListening: (fd: number, { backlog, noDelay }: Tuning) => notes.push(`tune ${fd} ${backlog} ${noDelay}`),
       stopListening: (fd: number) => notes.push(`stop ${fd}`),
       close: (fd: number) => notes.push(`close ${fd}`),
       abort: (fd: number) => notes.push(`abort ${fd}`),
@@ -113,6 +128,34 @@ describe('a host that lets us listen', () => {
     expect(notes).toEqual(['close 77', 'unlink /run/pen.sock']);
   });
 
+  const expecting = (clientsMax: number): Configuration => {
+    const { settings, ...others } = configuration(10);
+    return { ...others, settings: { ...settings, clientsMax } };
+  };
+
+  test('has its listener used only when rights are given up, with all else standing', async () => {
+    const { host, notes } = noting();
+    let memory: ArrayBufferLike | undefined;
+    const preferBigPages = ({ buffer }: Uint8Array): void => void (memory = buffer);
+    const listening = (): number | undefined => {
+      const tables = openTables(memory as SharedArrayBuffer);
+      return configAt(tables, currentVersion(tables)).settings.listenerCount[0];
+    };
+    const start = async (beforeServing: () => void): Promise<Balancer> =>
+      Balancer.start({ ...host, preferBigPages }, expecting(BIG_PAGES_CLIENTS), WORKER, undefined, beforeServing);
+    const seen: unknown[] = [];
+    const balancer = await start(() => seen.push(listening()));
+    seen.push(listening());
+    await balancer.stop();
+    expect(seen).toEqual([0, 1]);
+    notes.length = 0;
+    const refused = start(() => {
+      throw new ConfigError('-u', 'no');
+    });
+    await expect(refused).rejects.toThrow('-u: no');
+    expect([listening(), notes]).toEqual([0, ['close 77']]);
+  });
+
   test('gets it back when the balancer stops', async () => {
     const { host, notes } = noting();
     const balancer = await Balancer.start(host, configuration(10), WORKER);
@@ -125,10 +168,6 @@ describe('a host that lets us listen', () => {
     const { host } = noting();
     const asked: number[] = [];
     Object.assign(host, { preferBigPages: (bytes: Uint8Array) => void asked.push(bytes.length) });
-    const expecting = (clientsMax: number): Configuration => {
-      const { settings, ...others } = configuration(10);
-      return { ...others, settings: { ...settings, clientsMax } };
-    };
     const balancer = await Balancer.start(host, expecting(BIG_PAGES_CLIENTS), WORKER);
     expect(asked).toEqual([clientMemory(balancer.tables).length]);
     await balancer.apply(expecting(BIG_PAGES_CLIENTS - 1));
@@ -176,7 +215,8 @@ describe('a host that lets us listen', () => {
   ])('of $limit descriptors $backlog are for clients that wait in a loop', async ({ limit, ...wanted }) => {
     const { host, asked } = inLoop(limit);
     const balancer = await Balancer.start(host, configuration(wanted.connMax), WORKER);
-    const { connMax } = balancer.configuration.settings;
+    const { connMax } = balancer.fitted.settings;
+    expect(balancer.configuration.settings.connMax, 'is what was said').toBe(wanted.connMax);
     expect([asked, connMax]).toEqual([[wanted.backlog], wanted.connections]);
     const { descriptorMax } = configAt(balancer.tables, currentVersion(balancer.tables)).settings;
     expect((descriptorMax[0] ?? 0) + wanted.backlog + 1 + DESCRIPTOR_RESERVE).toBe(limit);
@@ -189,7 +229,26 @@ describe('a host that lets us listen', () => {
       `conn_max: there is room for ${NODE_CONNECTIONS_MAX} connections`,
     );
     const balancer = await Balancer.start(host, configuration(NODE_CONNECTIONS_MAX - 10), WORKER);
-    expect(balancer.configuration.settings.parkedMax).toBe(10);
+    expect(balancer.configuration.settings.parkedMax, 'nobody has said').toBe('auto');
+    expect(balancer.fitted.settings.parkedMax).toBe(10);
+    await balancer.apply({ ...balancer.configuration, servers: [UNSET_SERVER] });
+    expect(balancer.fitted.settings.parkedMax, 'whatever else is said').toBe(10);
+    await balancer.stop();
+  });
+
+  test('has the listener changed when what it was opened with changes, and not otherwise', async () => {
+    const { host, notes } = noting();
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    notes.length = 0;
+    const say = async (settings: Partial<Configuration['settings']>): Promise<void> => {
+      const before = balancer.configuration;
+      await balancer.apply({ ...before, settings: { ...before.settings, ...settings } });
+    };
+    await say({ tcpNodelay: false });
+    await say({ timeout: 7 });
+    await say({ backlog: 9 });
+    await say({ tcpNodelay: true });
+    expect(notes).toEqual(['tune 77 500 false', 'tune 77 9 false', 'tune 77 9 true']);
     await balancer.stop();
   });
 
@@ -213,9 +272,57 @@ describe('a host that lets us listen', () => {
     await balancer.apply(wanted(20));
     expect(balancer.configuration.settings.connMax).toBe(20);
     await expect(balancer.apply(wanted(100_000))).rejects.toThrow('conn_max: 100000 connections need');
-    await expect(balancer.apply(wanted(CONNECTIONS_MAX))).rejects.toThrow('conn_max: there is room for');
+    await expect(balancer.apply(wanted(CONNECTIONS_MAX + 1))).rejects.toThrow('conn_max: there is room for');
     expect(balancer.configuration.settings.connMax).toBe(20);
     expect(notes).toEqual([]);
+    await balancer.stop();
+  });
+
+  test('says beforehand what could not be, and changes nothing', async () => {
+    const { host, notes } = noting();
+    const trials: unknown[] = [];
+    const listen = (_: Uint8Array, { isTrial }: ListenOptions): object => {
+      trials.push(isTrial);
+      return { fd: 79 };
+    };
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    const { configuration: before, tables } = balancer;
+    const version = currentVersion(tables);
+    const refusal = async (next: Partial<Configuration>): Promise<unknown> =>
+      balancer.prepare({ ...before, ...next }).catch(String);
+    const settings = before.settings;
+    expect(await refusal({ settings: { ...settings, connMax: 100_000 } })).toMatch(/conn_max: 100000 connections need/);
+    expect(await refusal({ settings: { ...settings, clientAcl: 'none-such' } })).toMatch(/there is no access list/);
+    expect(await refusal({ settings: { ...settings, geoip: '/f' }, acls: COUNTRY })).toMatch(/geoip: there is nothing/);
+    Object.assign(host, { listen: () => ({ error: { message: 'cannot listen', help: '' } }) });
+    expect(await refusal({ listen: UNIX })).toBe('ConfigError: listen address: cannot listen');
+    Object.assign(host, { listen });
+    expect(await refusal({ listen: UNIX })).toMatchObject({ notices: [] });
+    expect(trials).toEqual([true]);
+    expect(notes.splice(0)).toEqual(['close 79', 'unlink /run/pen.sock']);
+    expect([balancer.configuration, currentVersion(tables), balancer.address]).toEqual([
+      before,
+      version,
+      '127.0.0.1:0',
+    ]);
+    const { commit } = await balancer.prepare({ ...before, listen: UNIX });
+    await commit();
+    expect(trials).toEqual([true, true, false]);
+    expect(balancer.address).toBe('/run/pen.sock');
+    await balancer.stop();
+  });
+
+  test('tells that the file of countries is another one', async () => {
+    const { host } = noting();
+    let stamp = 'one';
+    const read: ReadCountries = (path) => ({ path, stamp, ipv4: NO_RANGES[1], ipv6: NO_RANGES[4] });
+    const named = { ...configuration(10), settings: { ...DEFAULT_SETTINGS, connMax: 10, geoip: '/f' } };
+    const nothing = (): undefined => undefined;
+    const balancer = await Balancer.start(host, named, WORKER, nothing, nothing, read);
+    const noticed = async (): Promise<unknown> => (await balancer.prepare(balancer.configuration)).notices;
+    expect(await noticed()).toEqual([]);
+    stamp = 'two';
+    expect(await noticed()).toEqual(['/f: is another file than before, and says which country an address is in']);
     await balancer.stop();
   });
 

@@ -7,12 +7,17 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, portOf, writeEndpoint } from '../base/endpoint.ts';
 import { ConfigError, limitsOf, type Configuration, type WrittenEndpoint, type LoopChoice } from '../config/model.ts';
+import { settingPart } from '../config/parts.ts';
 import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
 import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { expectClients } from './big-pages.ts';
+import { checkLists } from './access-lists.ts';
+import type { Prepared } from './controller.ts';
+import { countriesFor, type ReadCountries } from './countries.ts';
+import { Dumps, type WriteDump } from './dumps.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
 import { Supervisor } from './supervisor.ts';
@@ -23,7 +28,7 @@ export const DESCRIPTOR_RESERVE = 48;
 /** Those of a control socket and its peers. */
 const CONTROL_RESERVE = 101;
 /** Those of each worker beyond the first: its thread's, its loop's and its wake-up. */
-const WORKER_RESERVE = 8;
+export const WORKER_RESERVE = 8;
 /** More than this no table can use. */
 const DESCRIPTORS_MAX = SIDES_MAX;
 /** How long a new configuration waits for a worker's turn to end: in all a few seconds. */
@@ -36,6 +41,9 @@ const SEED_MAX = 2 ** 48 - 1;
 
 /** What this machine has room for. */
 interface Room extends Limits {
+  /** In force: what was said, or as many as there can be. */
+  readonly connMax: number;
+  readonly parkedMax: number;
   /** Clients that may wait to be accepted, at each listener. */
   readonly backlog: number;
 }
@@ -51,13 +59,24 @@ export class Balancer {
   readonly tables: Tables;
   readonly supervisor: Supervisor;
   private readonly host: Host;
+  private readonly readCountries: ReadCountries;
+  private readonly dumps: Dumps | undefined;
   private running: Running;
 
-  private constructor(host: Host, tables: Tables, running: Running, supervisor: Supervisor) {
+  private constructor(
+    host: Host,
+    tables: Tables,
+    running: Running,
+    supervisor: Supervisor,
+    readCountries: ReadCountries,
+    dumps: Dumps | undefined,
+  ) {
     this.host = host;
     this.tables = tables;
     this.running = running;
     this.supervisor = supervisor;
+    this.readCountries = readCountries;
+    this.dumps = dumps;
   }
 
   /**
@@ -66,51 +85,60 @@ export class Balancer {
    *
    * A number of connections that nobody has said shrinks to what the machine allows.
    * @param program what workers run. @param say is told what happens to workers.
-   * @errors ConfigError for what the person can mend.
+   * @param beforeServing is called when everything stands, before the first client is taken: for giving up rights.
+   * @param readCountries where lists ask for countries: before rights are given up.
+   * @param writeDump takes dumps; without it there are none.
+   * @errors ConfigError for what the person can mend; or what `beforeServing` threw.
    */
   static async start(
     host: Host,
     configuration: Configuration,
     program: WorkerProgram,
     say: (text: string) => void = () => undefined,
+    beforeServing: () => void | Promise<void> = () => undefined,
+    readCountries: ReadCountries = noCountries,
+    writeDump?: WriteDump,
   ): Promise<Balancer> {
-    const { connMax, parkedMax, ...limits } = fitToMachine(host, configuration);
-    const { clientsMax } = limitsOf(configuration.settings);
-    const fitted = { ...configuration, settings: { ...configuration.settings, connMax, parkedMax, clientsMax } };
-    const isInLoop = host.listenInLoop !== undefined;
-    const listeners = isInLoop ? [] : [await openListener(host, fitted, limits)];
+    const limits = { ...fitToMachine(host, configuration), countries: countriesFor(configuration, readCountries) };
+    const fitted = fittedTo(configuration, limits);
+    const listeners = host.listenInLoop ? [] : [await openListener(host, fitted, limits)];
     const tables = openTables(createTables(randomInt(SEED_MAX)));
+    let balancer: Balancer | undefined;
     try {
-      publish(tables, fitted, listeners, limits);
-      expectClients(host, tables, clientsMax);
+      publish(tables, fitted, [], limits);
+      expectClients(host, tables, fitted.settings.clientsMax);
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
-      const supervisor = await Supervisor.start({ program, host, tables, count, loop, slots, say });
-      const balancer = new Balancer(host, tables, inForce(fitted, listeners, limits), supervisor);
-      if (isInLoop) await balancer.listen();
+      const dumps = writeDump && new Dumps(tables, count, writeDump);
+      const start = { program, host, tables, count, loop, slots, say, dumps: dumps?.memory };
+      const supervisor = await Supervisor.start(start);
+      const running = inForce(configuration, listeners, limits);
+      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps);
+      if (host.listenInLoop) await balancer.listen();
+      await beforeServing();
+      await balancer.publish(balancer.configuration, balancer.listeners, limits);
       return balancer;
     } catch (error) {
-      closeListeners(host, listeners);
+      if (balancer) await balancer.stop();
+      else closeListeners(host, listeners);
       throw error;
     }
   }
 
-  /** Has the worker, which runs by now, open the listener. @errors ConfigError; then the worker has ended. */
+  /** Has the worker, which runs by now, open the listener. @errors ConfigError. */
   private async listen(): Promise<void> {
     const { configuration, limits } = this.running;
-    try {
-      const listeners = [await openListener(this.host, configuration, limits)];
-      this.running = inForce(configuration, listeners, limits);
-      await this.publish(configuration, listeners, limits);
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    this.running = inForce(configuration, [await openListener(this.host, configuration, limits)], limits);
   }
 
-  /** What is in force. */
+  /** What people have said that shall be in force. */
   get configuration(): Configuration {
     return this.running.configuration;
+  }
+
+  /** The same with the numbers that nobody has said, as this machine has room for them. */
+  get fitted(): Configuration {
+    return fittedTo(this.running.configuration, this.running.limits);
   }
 
   get listeners(): readonly OpenListener[] {
@@ -124,12 +152,42 @@ export class Balancer {
    * @errors ConfigError for what cannot be had here; then the old configuration is still in force.
    */
   async apply(configuration: Configuration): Promise<void> {
+    if (configuration !== this.running.configuration) await this.commit(configuration, this.limitsFor(configuration));
+  }
+
+  /**
+   * Finds out whether a configuration can be had, and changes nothing. Files that it names, such as that of countries,
+   * are looked at again.
+   *
+   * @errors ConfigError for what cannot be had here.
+   */
+  async prepare(configuration: Configuration): Promise<Prepared> {
     const before = this.running;
-    if (configuration === before.configuration) return;
-    const limits = this.limitsFor(configuration, before);
+    const notices: string[] = [];
+    const limits = this.limitsFor(configuration, (notice) => notices.push(notice));
+    const { countries } = limits;
+    checkLists(configuration, countries, before.configuration);
+    const { path, stamp } = countries ?? {};
+    if (path !== undefined && before.limits.countries && before.limits.countries.stamp !== stamp) {
+      notices.push(`${path}: is another file than before, and says which country an address is in`);
+    }
+    if (this.isMoved(configuration, before)) notices.push(...(await this.tryToListen(configuration, limits)));
+    return { notices, commit: async () => this.commit(configuration, limits) };
+  }
+
+  /** @returns what to say when it cannot be known. @errors ConfigError when the listener cannot be had. */
+  private async tryToListen(configuration: Configuration, limits: Room): Promise<string[]> {
+    if (this.host.listenInLoop) return [`listen address: whether it can be had is known when it is opened`];
+    const listener = await openListener(this.host, configuration, limits, { beside: this.listeners, isTrial: true });
+    closeListeners(this.host, [listener]);
+    return [];
+  }
+
+  private async commit(configuration: Configuration, limits: Room): Promise<void> {
+    const before = this.running;
     const isMoved = this.isMoved(configuration, before);
     const listeners = isMoved
-      ? [await openListener(this.host, configuration, limits, before.listeners)]
+      ? [await openListener(this.host, configuration, limits, { beside: before.listeners })]
       : before.listeners;
     try {
       await this.publish(configuration, listeners, limits);
@@ -140,6 +198,16 @@ export class Balancer {
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
     if (isMoved) await this.retire(before.listeners);
+    else this.tuneListeners(before);
+  }
+
+  /** What a listener was opened with, and may have otherwise while it listens. */
+  private tuneListeners(before: Running): void {
+    const { configuration, listeners, limits } = this.running;
+    const { tcpNodelay: noDelay } = configuration.settings;
+    const { backlog } = limits;
+    if (noDelay === before.configuration.settings.tcpNodelay && backlog === before.limits.backlog) return;
+    for (const { fd } of listeners) this.host.tuneListening(fd, { backlog, noDelay });
   }
 
   /** Whether there is to be another listener. One that is wanted where it is anyway stays. */
@@ -153,24 +221,33 @@ export class Balancer {
     this.supervisor.wakeOne(worker);
   }
 
-  /** Room for more connections, if more are wanted. @errors ConfigError when there is none. */
-  private limitsFor(configuration: Configuration, { limits }: Running): Room {
+  /**
+   * Room for more connections, if more are wanted, and countries, if they are needed.
+   *
+   * @param tell files are looked at again: see `countriesFor`. @errors ConfigError when there is none.
+   */
+  private limitsFor(configuration: Configuration, tell?: (notice: string) => void): Room {
+    const { limits, configuration: running } = this.running;
+    const known = { configuration: running, countries: limits.countries };
+    const countries = countriesFor(configuration, this.readCountries, known, tell);
     const { connMax, parkedMax, backlog } = configuration.settings;
     const before = this.configuration.settings;
-    if (connMax === before.connMax && parkedMax === before.parkedMax && backlog === before.backlog) return limits;
-    return fitToMachine(this.host, configuration);
+    const isSame = connMax === before.connMax && parkedMax === before.parkedMax && backlog === before.backlog;
+    return { ...(isSame ? limits : fitToMachine(this.host, withPlaces(configuration, limits))), countries };
   }
 
   /** Waits until no worker reads the bank that is to be filled, which takes as long as a turn. */
-  private async publish(next: Configuration, listeners: readonly OpenListener[], limits: Limits): Promise<void> {
+  private async publish(next: Configuration, listeners: readonly OpenListener[], limits: Room): Promise<void> {
     const { configuration } = this.running;
-    for (let waited = 0; !publish(this.tables, next, listeners, limits, configuration); waited++) {
+    const fitted = fittedTo(next, limits);
+    for (let waited = 0; !publish(this.tables, fitted, listeners, limits, configuration); waited++) {
       if (waited === PUBLISH_TRIES)
         throw new ConfigError('pen', 'the workers are too busy to take a new configuration');
       this.supervisor.wake();
       await delay(PUBLISH_WAIT_MS);
     }
     this.supervisor.wake();
+    this.dumps?.follow(next.settings);
   }
 
   /** Closes listeners that are no longer published, once no worker can have an accept on them. */
@@ -193,6 +270,7 @@ export class Balancer {
   /** Ends all connections and the workers, closes listeners and removes our sockets from the file system. */
   async stop(): Promise<boolean> {
     const isStopped = await this.supervisor.stop();
+    this.dumps?.stop();
     closeListeners(this.host, this.listeners);
     // Clients that a worker had accepted when it failed, or began to wait, are in no row yet.
     if (!isStopped || this.supervisor.isFailed) this.host.abortAtExit();
@@ -212,10 +290,16 @@ export class Balancer {
   }
 }
 
+function noCountries(): never {
+  throw new Error('there is nothing here that could read a file of countries');
+}
+
 /** The loop a worker is started with. */
 function loopOf(host: Host, { settings }: Configuration): LoopChoice {
   if (!host.listenInLoop) return settings.loop;
-  if (settings.workers > 1) throw new ConfigError('workers', "Node's own loop has exactly one");
+  if (settings.workers > 1) {
+    throw new ConfigError('workers', "Node's own loop has exactly one", settingPart('workers'));
+  }
   return 'node';
 }
 
@@ -226,12 +310,12 @@ function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
   }
 }
 
-/** @param before listeners that this one replaces. */
+/** @param beside listeners that this one replaces. @param isTrial only whether it can be had. */
 async function openListener(
   host: Host,
   configuration: Configuration,
   { backlog }: Room,
-  before: readonly OpenListener[] = [],
+  { beside = [], isTrial = false }: { readonly beside?: readonly OpenListener[]; readonly isTrial?: boolean } = {},
 ): Promise<OpenListener> {
   const { listen, settings } = configuration;
   if (!listen)
@@ -241,11 +325,26 @@ async function openListener(
     backlog,
     noDelay: settings.tcpNodelay,
     keepAlive: true,
-    beside: before.find(({ endpoint }) => hasSamePort(endpoint, wanted))?.fd,
+    beside: beside.find(({ endpoint }) => hasSamePort(endpoint, wanted))?.fd,
+    isTrial,
   });
   if (error)
-    throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`);
+    throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`, {
+      of: 'listen',
+    });
   return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
+}
+
+/** What was said, and numbers in the places of those that nobody has said. */
+function fittedTo(configuration: Configuration, { connMax, parkedMax }: Room): Configuration {
+  const { clientsMax } = limitsOf(configuration.settings);
+  return { ...configuration, settings: { ...configuration.settings, connMax, parkedMax, clientsMax } };
+}
+
+/** Connections that there are places for stay so many, also when nobody has said how many. */
+function withPlaces(configuration: Configuration, { connMax }: Room): Configuration {
+  const { settings } = configuration;
+  return settings.connMax === 0 ? { ...configuration, settings: { ...settings, connMax } } : configuration;
 }
 
 /** @returns the configuration with the port that the system has chosen, if it was to choose: so it can be told. */
@@ -285,13 +384,14 @@ function slotsOf(host: Host): number {
  * Raises the descriptor limit to what the connections need, or says what is missing. Numbers that nobody has said
  * shrink to what the machine allows: parked connections first.
  */
-function fitToMachine(host: Host, configuration: Configuration): Room & { connMax: number; parkedMax: number } {
+function fitToMachine(host: Host, configuration: Configuration): Room {
   const { settings, control } = configuration;
   const { connMax, parkedMax } = limitsOf(settings);
   const asked = settings.parkedMax === 'auto' ? 0 : parkedMax;
   const slots = slotsOf(host);
   if (slotsFor(connMax, asked) > slots) {
-    throw new ConfigError('conn_max', `there is room for ${slots} connections, parked ones included`);
+    const reason = `there is room for ${slots} connections, parked ones included`;
+    throw new ConfigError('conn_max', reason, settingPart('connMax'));
   }
   const own = DESCRIPTOR_RESERVE + (settings.workers - 1) * WORKER_RESERVE + (control ? CONTROL_RESERVE : 0);
   const isHolding = host.listenInLoop !== undefined;
@@ -309,6 +409,7 @@ function fitToMachine(host: Host, configuration: Configuration): Room & { connMa
     throw new ConfigError(
       'conn_max',
       `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed})${less}`,
+      settingPart('connMax'),
     );
   }
   const descriptorMax = Math.min(limit - reserve, DESCRIPTORS_MAX);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { KIND_IPV4, type Endpoint } from '../base/endpoint.ts';
+import { wholeOf } from '../config/answer.ts';
 import { idleFacts, type Action } from '../config/command.ts';
 import { ConfigError, EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { Controller, type ControllerOptions } from './controller.ts';
@@ -19,6 +20,8 @@ function stage(options: Partial<ControllerOptions> & { apply?: (next: Configurat
       await options.apply?.(next);
       configuration = next;
     },
+    prepare: async (next: Configuration) =>
+      Promise.resolve({ notices: [], commit: async () => controlled.apply(next) }),
     act: (action: Action) => {
       actions.push(action);
       return Promise.resolve();
@@ -45,12 +48,21 @@ describe('one line', () => {
     ['no timeout', ''],
     ['', ''],
     ['# timeout 7', ''],
-    ['write /tmp/x', 'write: not in this version yet\n'],
-    ['no http', 'no http: not in this version yet\n'],
+    ['http', 'http: not in this version yet\n'],
+    ['no http', ''],
+    ['no log', ''],
+    ['no transparent', ''],
+    ['no ssl_sni_path', ''],
+    ['--json no http', '{}\n'],
     ['blacklist abc', '30\n'],
+    ['workers 4', '1\n'],
+    ['workers 1', '1\n'],
+    ['uring', 'uring: is settled at the start; options and the file of -F can say it for the next one\n'],
+    ['epoll', ''],
+    ['poll', ''],
     ['idle_timeout -5', 'Idle timeout: 0 seconds\n'],
     ['server 0 max many', "server: max: 'many' is not a whole number from 0 to 2147483647\n"],
-    ['acl x permit 10.0.0.1', "acl: 'x' is not a whole number from 0 to 9\n"],
+    ['acl 10 permit 10.0.0.1', "acl: '10' is not a whole number from 0 to 9\n"],
     ['tcp_fastclose sideways', "tcp_fastclose: 'sideways' is not one of off, up, down, both\n"],
   ])('%j answers %j', async (line, reply) => {
     const { controller } = stage();
@@ -65,6 +77,54 @@ describe('one line', () => {
     expect(controller.configuration.servers[0]?.max).toBe(3);
     expect(actions).toEqual([{ kind: 'blacklist', server: 0, seconds: 5 }]);
   });
+});
+
+test.each([
+  ['connection 999999', 'Connection 999999 out of range'],
+  ['close -5', 'Connection -5 out of range'],
+  ['tcp_fastclose', 'do_cmd: ignoring tcp_fastclose without argument'],
+  ['exit', 'Exit is not enabled; restart with -X flag'],
+  ['status', 'Unable to create webstats'],
+])('%j is a mistake also in JSON', async (line, message) => {
+  const { controller, actions } = stage();
+  expect(await controller.execute(line)).toBe(`${message}\n`);
+  expect(await controller.execute(`--json ${line}`)).toBe(`${JSON.stringify({ error: message })}\n`);
+  expect(actions).toEqual([]);
+});
+
+describe('what a peer says breaks no line of an answer', () => {
+  const HOSTILE = '/tmp/\u001b[2J\nFORGED\0\u007f\u009b\u2028';
+  const REASON = 'has control characters in it, which no path or address may have';
+
+  test.each([
+    `server 1 address ${JSON.stringify(HOSTILE)}`,
+    `server 1 address ${JSON.stringify('fe80::1%1%\nFORGED')}`,
+    `listen ${JSON.stringify(HOSTILE)}`,
+    `listen ${JSON.stringify('[fe80::1%1%\nFORGED]:80')}`,
+    `emergency ${JSON.stringify(HOSTILE)}`,
+    `abuse ${JSON.stringify('[fe80::1%1%\u001b]:80')}`,
+    `source ${JSON.stringify(HOSTILE)}`,
+    `web_stats ${JSON.stringify(HOSTILE)}`,
+    `web_stats "/tmp/\u009b2J"`,
+    `geoip ${JSON.stringify(HOSTILE)}`,
+  ])('%j is refused', async (line) => {
+    const { controller } = stage();
+    const before = controller.configuration;
+    expect(JSON.parse(wholeOf(await controller.execute(`--json ${line}`)))).toEqual({
+      error: expect.stringContaining(REASON) as string,
+    });
+    expect(wholeOf(await controller.execute(line))).toMatch(/^[^\p{Cc}\p{Zl}]*\n?$/u);
+    expect(controller.configuration).toBe(before);
+  });
+
+  test.each([JSON.stringify(HOSTILE), '\u001b[2J\u009b\0'])(
+    'no command %j, and the answer shows what it was',
+    async (word) => {
+      const { controller } = stage();
+      expect(await controller.execute(word)).toMatch(/^do_cmd: ignoring command starting with '[^\p{Cc}\p{Zl}]*'\n$/u);
+      expect(await controller.execute(`--json no ${word}`)).toMatch(/^\{"error":"[^\p{Cc}\p{Zl}]*"\}\n$/u);
+    },
+  );
 });
 
 test('lines run one at a time, in the order in which they came', async () => {
@@ -83,13 +143,13 @@ test('lines run one at a time, in the order in which they came', async () => {
   expect(applied).toEqual([1, 2, 3, 4]);
 });
 
-test('what cannot be put in force changes nothing; a value is answered with the one in force', async () => {
+test('what cannot be put in force changes nothing; a value is answered with the one in force, and why is told', async () => {
   const apply = () => Promise.reject(new ConfigError('conn_max', 'no room'));
   const { controller, said } = stage({ apply });
   expect(await controller.execute('conn_max 600')).toBe('500\n');
   expect(await controller.execute('weight')).toBe('conn_max: no room\n');
   expect(controller.configuration.settings).toEqual(EMPTY_CONFIGURATION.settings);
-  expect(said).toEqual([]);
+  expect(said).toEqual(['control: conn_max: no room']);
 });
 
 test('why a value was not taken is told to those who debug', async () => {

@@ -4,9 +4,13 @@
  *
  * @owner main thread.
  */
-import { PEER_SIZE, ipText } from '../base/endpoint.ts';
-import type { ClientFacts, ConnectionFacts, Facts, ServerFacts } from '../config/command.ts';
-import { ClientPage, readClients } from '../table/clients.ts';
+import { PEER_SIZE, endpointText, ipText } from '../base/endpoint.ts';
+import type { Facts, ProcessFacts } from '../config/command.ts';
+import { limitsOf, type Configuration } from '../config/model.ts';
+import { ABUSE, EMERGENCY, NO_SERVER, unusedConnection } from '../config/rows.ts';
+import type { ClientRow, ConnectionRow, ServerFacts } from '../config/rows.ts';
+import { ClientPage, lastServer, readClients } from '../table/clients.ts';
+import { sumLanes } from '../table/columns.ts';
 import { CONNECTIONS_MAX, WORKERS_MAX } from '../table/limits.ts';
 import {
   CONNECTION_CONNECTING,
@@ -14,12 +18,14 @@ import {
   CONNECTION_FREE,
   CONNECTION_OPEN,
   CONNECTION_PARKED,
+  CONNECTION_PEEKING,
   SIDE_ENDED,
 } from '../table/schema.ts';
-import { inFlightOf } from '../table/shared.ts';
+import { blacklistedUntil, connectsOf, failuresOf, inFlightOf } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
-import { trafficDown, trafficUp } from '../table/traffic.ts';
+import { countsOf } from './figures.ts';
 import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
+import { forEachConnection, ServerBytes, type BytesOfRows } from './server-bytes.ts';
 
 /** Main's number where a lock asks who takes it. */
 const MAIN = WORKERS_MAX;
@@ -32,46 +38,148 @@ const STATE_WAITING = 32;
 const SERVER_ENDED = 4;
 const CLIENT_ENDED = 8;
 
+/** The time of day. */
+export interface WallTime {
+  /** Seconds since 1970. */
+  readonly seconds: number;
+  /** Local time, `YYYY-MM-DD HH:MM:SS`. */
+  readonly text: string;
+}
+
 export interface FactsOptions {
   readonly tables: Tables;
   readonly pid: number;
+  readonly version: string;
+  /** The loop in use. */
+  readonly loop: string;
   /** Monotonic time, ms. */
   readonly nowMs: () => number;
-  /** Connections that may be in use: lower numbers exist, whether in use or not. */
-  readonly connMax: () => number;
+  readonly wallTime: () => WallTime;
+  /** What is in force, with the numbers that nobody has said. */
+  readonly configuration: () => Configuration;
 }
 
-export function tableFacts({ tables, pid, nowMs, connMax }: FactsOptions): Facts {
+/** Made once, when the balancer starts: it counts the uptime, and remembers what it has told of servers. */
+export function tableFacts(options: FactsOptions): Facts {
+  const { tables, pid, nowMs, wallTime, configuration } = options;
+  const startedMs = nowMs();
+  /** When the monotonic clock was at 0, seconds since 1970; noted once, so that times of the past stay what they are. */
+  const epochS = wallTime().seconds - startedMs / 1000;
+  const bytes = new ServerBytes(tables);
   return {
     pid,
-    servers: () => serverFacts(tables),
-    clients: (withinSeconds) => clientFacts(tables, nowMs() - withinSeconds * 1000),
-    connection: (number) => connectionFacts(tables, number, connMax()),
-    connections: () => {
-      const numbers: number[] = [];
-      forEachConnection(tables, (slot) => void numbers.push(slot));
-      return numbers;
+    process: () => processFacts(options, startedMs),
+    servers: (first, last) => {
+      const { blacklist } = configuration().settings;
+      const [read, times] = [bytes.read(rowOf(first), rowOf(last)), { nowMs: nowMs(), epochS, blacklist }];
+      return (server) => serverFacts(tables, read, server, times);
     },
+    clients: (withinSeconds) => clientFacts(tables, nowMs(), withinSeconds),
+    connection: (number) => connectionFacts(tables, number, configuration().settings.connMax, nowMs()),
+    connections: (from, count) => connectionsFrom(tables, from, count),
     connectionOf: (fd) => connectionOf(tables, fd),
+    idlers: () => sumLanes(tables.gauges.idlers),
+    limits: () => limitsOf(configuration().settings),
   };
 }
 
-/**
- * Bytes of connections that nobody has been credited with yet: of each server's or client's row, by `rowOf`, that is
- * one of the first to the last.
- */
-function runningBytes(
-  tables: Tables,
-  rowOf: (slot: number) => number,
-  first = 1,
-  last = Infinity,
-): Map<number, { up: number; down: number }> {
-  const { sides } = tables;
+function processFacts(options: FactsOptions, startedMs: number): ProcessFacts {
+  const { tables, pid, version, loop } = options;
+  const { settings, listen, control } = options.configuration();
+  const { connMax, clientsMax } = limitsOf(settings);
+  const { seconds, text } = options.wallTime();
+  return {
+    localTime: text,
+    row: {
+      version,
+      pid,
+      time: Math.floor(seconds),
+      uptime: secondsSince(startedMs, options.nowMs()),
+      loop,
+      workers: settings.workers,
+      listen: listen?.text ?? '',
+      control: control?.text ?? '',
+      current: Math.max(0, lastServer(tables, MAIN, 0) - 1),
+      clients_max: clientsMax,
+      conn_max: connMax,
+      last: lastAccepted(tables),
+      ...countsOf(tables),
+    },
+  };
+}
+
+/** Number of the connection that was accepted last, of those in use. */
+function lastAccepted(tables: Tables): number {
+  const { startedMs } = tables.connections;
+  let [last, atMs] = [0, -Infinity];
+  forEachConnection(tables, (slot) => {
+    const started = startedMs[slot] ?? 0;
+    if (started >= atMs) [last, atMs] = [slot, started];
+  });
+  return last;
+}
+
+function secondsSince(thenMs: number, nowMs: number): number {
+  return Math.max(0, Math.floor((nowMs - thenMs) / 1000));
+}
+
+interface Times {
+  readonly nowMs: number;
+  readonly epochS: number;
+  /** Seconds for which a failed server is passed over. */
+  readonly blacklist: number;
+}
+
+function serverFacts(tables: Tables, bytes: BytesOfRows, server: number, times: Times): ServerFacts {
+  const row = rowOf(server);
+  const untilDs = blacklistedUntil(tables, row);
+  const { epochS, nowMs, blacklist } = times;
+  return {
+    connections: inFlightOf(tables, row),
+    sent: bytes.sent(row),
+    received: bytes.received(row),
+    failed_at: untilDs === 0 ? 0 : Math.floor(epochS + untilDs / 10 - blacklist),
+    blacklisted: Math.max(0, Math.ceil(untilDs / 10 - nowMs / 1000)),
+    connects: connectsOf(tables, row),
+    failures: failuresOf(tables, row),
+  };
+}
+
+function* clientFacts(tables: Tables, nowMs: number, withinSeconds: number): Generator<readonly ClientRow[]> {
+  const page = new ClientPage(PAGE);
+  for (let from = 1; from !== 0;) {
+    from = readClients(tables, MAIN, 0, from, page);
+    yield factsOfPage(tables, page, nowMs, nowMs - withinSeconds * 1000);
+  }
+}
+
+function factsOfPage(tables: Tables, page: ClientPage, nowMs: number, sinceMs: number): ClientRow[] {
+  const recent = [...page.lastMs.subarray(0, page.count).keys()].filter((i) => (page.lastMs[i] ?? 0) >= sinceMs);
+  const [first, last] = [page.rows[recent[0] ?? 0], page.rows[recent.at(-1) ?? 0]];
+  if (first === undefined || last === undefined || recent.length === 0) return [];
+  const running = runningBytes(tables, first, last);
+  return recent.map((i) => {
+    const row = page.rows[i] ?? 0;
+    const { up, down } = running.get(row) ?? { up: 0, down: 0 };
+    return {
+      client: row - 1,
+      address: ipText(page.peers, i * PEER_SIZE),
+      age: secondsSince(page.lastMs[i] ?? 0, nowMs),
+      server: (page.servers[i] ?? 0) === 0 ? NO_SERVER : (page.servers[i] ?? 0) - 1,
+      connects: page.connects[i] ?? 0,
+      sent: (page.sent[i] ?? 0) + down,
+      received: (page.received[i] ?? 0) + up,
+    };
+  });
+}
+
+/** Bytes of connections that nobody has been credited with yet, of each client's row that is one of the first to the last. */
+function runningBytes(tables: Tables, first: number, last: number): Map<number, { up: number; down: number }> {
+  const { connections, sides } = tables;
   const sums = new Map<number, { up: number; down: number }>();
   forEachConnection(tables, (slot, state) => {
-    if (state !== CONNECTION_OPEN && state !== CONNECTION_DRAINING) return;
-    const row = rowOf(slot);
-    if (row < first || row > last) return;
+    const row = connections.client[slot] ?? 0;
+    if (row < first || row > last || (state !== CONNECTION_OPEN && state !== CONNECTION_DRAINING)) return;
     const sum = sums.get(row) ?? { up: 0, down: 0 };
     sum.up += sides.bytesIn[slot * 2] ?? 0;
     sum.down += sides.bytesIn[slot * 2 + 1] ?? 0;
@@ -80,72 +188,36 @@ function runningBytes(
   return sums;
 }
 
-/** All that are not free, over all workers. @cost a byte per slot that a worker has: a fraction of a millisecond. */
-function forEachConnection({ workers, connections }: Tables, look: (slot: number, state: number) => void): void {
-  const { state } = connections;
-  for (let worker = 0; worker < WORKERS_MAX; worker++) {
-    const end = workers.slotEnd[worker] ?? 0;
-    for (let slot = workers.slotFirst[worker] ?? 0; slot < end; slot++) {
-      const is = state[slot] ?? CONNECTION_FREE;
-      if (is !== CONNECTION_FREE) look(slot, is);
-    }
-  }
-}
-
-function serverFacts(tables: Tables): (index: number) => ServerFacts {
-  const running = runningBytes(tables, (slot) => tables.connections.server[slot] ?? 0);
-  return (index) => {
-    const row = FIRST_SERVER_ROW + index;
-    const { up, down } = running.get(row) ?? { up: 0, down: 0 };
-    return {
-      inFlight: inFlightOf(tables, row),
-      sent: trafficUp(tables, row) + up,
-      received: trafficDown(tables, row) + down,
-    };
-  };
-}
-
-function* clientFacts(tables: Tables, sinceMs: number): Generator<readonly ClientFacts[]> {
-  const page = new ClientPage(PAGE);
-  for (let from = 1; from !== 0;) {
-    from = readClients(tables, MAIN, 0, from, page);
-    yield factsOfPage(tables, page, sinceMs);
-  }
-}
-
-function factsOfPage(tables: Tables, page: ClientPage, sinceMs: number): ClientFacts[] {
-  const recent = [...page.lastMs.subarray(0, page.count).keys()].filter((i) => (page.lastMs[i] ?? 0) >= sinceMs);
-  const [first, last] = [page.rows[recent[0] ?? 0], page.rows[recent.at(-1) ?? 0]];
-  if (recent.length === 0) return [];
-  const running = runningBytes(tables, (slot) => tables.connections.client[slot] ?? 0, first, last);
-  return recent.map((i) => {
-    const { up, down } = running.get(page.rows[i] ?? 0) ?? { up: 0, down: 0 };
-    return {
-      address: ipText(page.peers, i * PEER_SIZE),
-      connects: page.connects[i] ?? 0,
-      sent: (page.sent[i] ?? 0) + down,
-      received: (page.received[i] ?? 0) + up,
-    };
-  });
-}
-
-function connectionFacts({ connections, sides }: Tables, number: number, connMax: number): ConnectionFacts | undefined {
+function connectionFacts(tables: Tables, number: number, connMax: number, nowMs: number): ConnectionRow | undefined {
+  const { connections, sides } = tables;
   if (number < 0 || number >= CONNECTIONS_MAX) return undefined;
   const state = connections.state[number] ?? CONNECTION_FREE;
-  if (state === CONNECTION_FREE) {
-    return number < connMax ? { state: 0, downFd: -1, upFd: -1, client: 0, server: 0 } : undefined;
-  }
+  if (state === CONNECTION_FREE) return number < connMax ? unusedConnection(number) : undefined;
+  const [client, server] = [number * 2, number * 2 + 1];
   return {
+    connection: number,
     state: stateOf(state) + endsOf(sides.marks, number),
-    downFd: sides.fd[number * 2] ?? -1,
-    upFd: sides.fd[number * 2 + 1] ?? -1,
+    downfd: sides.fd[client] ?? -1,
+    upfd: sides.fd[server] ?? -1,
+    pending_down: pendingOf(tables, server),
+    pending_up: pendingOf(tables, client),
     client: Math.max(0, (connections.client[number] ?? 0) - 1),
+    address: endpointText(connections.peer, number * PEER_SIZE),
     server: indexOf(connections.server[number] ?? 0),
+    age: secondsSince(connections.startedMs[number] ?? 0, nowMs),
+    idle: secondsSince(connections.progressMs[number] ?? 0, nowMs),
+    bytes_up: sides.bytesIn[client] ?? 0,
+    bytes_down: sides.bytesIn[server] ?? 0,
   };
+}
+
+/** Bytes that came from a side, and that the other one has not been given yet. */
+function pendingOf({ sides }: Tables, side: number): number {
+  return Math.max(0, (sides.heldLength[side] ?? 0) - (sides.sentLength[side] ?? 0));
 }
 
 function stateOf(state: number): number {
-  if (state === CONNECTION_PARKED) return STATE_WAITING;
+  if (state === CONNECTION_PARKED || state === CONNECTION_PEEKING) return STATE_WAITING;
   return state === CONNECTION_CONNECTING ? STATE_CONNECTING : STATE_CONNECTED;
 }
 
@@ -155,11 +227,28 @@ function endsOf(marks: Uint8Array, number: number): number {
   return client + (((marks[number * 2 + 1] ?? 0) & SIDE_ENDED) === 0 ? 0 : SERVER_ENDED);
 }
 
-/** The server a row stands for, as people number them. */
+/** The server a row stands for, as people number them; and the other way round. */
 function indexOf(row: number): number {
   if (row >= FIRST_SERVER_ROW) return row - FIRST_SERVER_ROW;
-  if (row === EMERGENCY_ROW) return -1;
-  return row === ABUSE_ROW ? -2 : -3;
+  if (row === EMERGENCY_ROW) return EMERGENCY;
+  return row === ABUSE_ROW ? ABUSE : NO_SERVER;
+}
+
+function rowOf(server: number): number {
+  if (server >= 0) return FIRST_SERVER_ROW + server;
+  return server === EMERGENCY ? EMERGENCY_ROW : ABUSE_ROW;
+}
+
+/** Numbers of connections in use, in order, as many as are asked for. */
+function connectionsFrom({ workers, connections }: Tables, from: number, count: number): number[] {
+  const numbers: number[] = [];
+  for (let worker = 0; worker < WORKERS_MAX; worker++) {
+    const end = workers.slotEnd[worker] ?? 0;
+    for (let slot = Math.max(from, workers.slotFirst[worker] ?? 0); slot < end && numbers.length < count; slot++) {
+      if ((connections.state[slot] ?? CONNECTION_FREE) !== CONNECTION_FREE) numbers.push(slot);
+    }
+  }
+  return numbers;
 }
 
 function connectionOf(tables: Tables, fd: number): number {

@@ -1,6 +1,14 @@
 /** Sums over all workers, for people and tests. */
+import type { ProcessCounts } from '../config/process-row.ts';
 import { sumLanes } from '../table/columns.ts';
-import { blacklistedUntil, connectionsUsed, connectsOf, failuresOf, inFlightOf } from '../table/shared.ts';
+import {
+  blacklistedUntil,
+  connectionsParked,
+  connectionsUsed,
+  connectsOf,
+  failuresOf,
+  inFlightOf,
+} from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import { FIRST_SERVER_ROW } from './publisher.ts';
 
@@ -79,5 +87,32 @@ export function readFigures(tables: Tables, serverCount: number, nowMs: number):
     smallBuffers: sumLanes(gauges.smallBuffers),
     turns: sumLanes(counters.turns),
     servers,
+  };
+}
+
+/** What `status` tells of all workers together. */
+export function countsOf(
+  tables: Tables,
+): ProcessCounts & Record<'used' | 'waiting' | 'parked' | 'descriptors', number> {
+  const { counters, gauges } = tables;
+  return {
+    used: connectionsUsed(tables),
+    waiting: sumLanes(gauges.pending),
+    parked: connectionsParked(tables),
+    descriptors: sumLanes(gauges.descriptors),
+    accepted: sumLanes(counters.accepted),
+    connected: sumLanes(counters.connected),
+    connect_failed: sumLanes(counters.connectFailed),
+    connect_timed_out: sumLanes(counters.connectTimedOut),
+    failed_over: sumLanes(counters.failedOver),
+    unserved: sumLanes(counters.unserved),
+    denied: sumLanes(counters.denied),
+    refused: sumLanes(counters.refused),
+    closed_orderly: sumLanes(counters.closedOrderly),
+    closed_abort: sumLanes(counters.closedAbort),
+    closed_idle: sumLanes(counters.closedIdle),
+    paused_full: sumLanes(counters.pausedFull),
+    paused_pending: sumLanes(counters.pausedPending),
+    paused_descriptors: sumLanes(counters.pausedDescriptors),
   };
 }

@@ -1,28 +1,47 @@
-/** Lines that nobody should send, straight into a controller over real tables. SEED=n repeats; PEN_LONG=1 sends 1,000,000. */
+/**
+ * Lines that nobody should send, straight into a controller over real tables. SEED=n repeats; PEN_LONG=1 sends
+ * 8,900,000; FUZZ_LINES=1e6 sends so many.
+ */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import type { Fd } from '../base/brand.ts';
-import { ENDPOINT_SIZE, endpointText, KIND_IPV4, KIND_UNIX } from '../base/endpoint.ts';
+import { countryNumber, type Countries } from '../base/countries.ts';
+import { rangesOfPrefixes } from '../base/ranges.ts';
+import { ENDPOINT_SIZE, endpointText, KIND_IPV4, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
 import { Prng } from '../base/prng.ts';
 import { hostText } from '../config/address.ts';
-import { wholeOf } from '../config/command.ts';
-import { COMMANDS } from '../config/commands.ts';
-import { LATER_WORDS } from '../config/commands/later.ts';
-import { ConfigError, EMPTY_CONFIGURATION, limitsOf, serverAt, type Configuration } from '../config/model.ts';
+import { wholeOf } from '../config/answer.ts';
+import { idleFacts } from '../config/command.ts';
+import { applyCommand, COMMANDS, readLine } from '../config/commands.ts';
+import {
+  ConfigError,
+  EMPTY_CONFIGURATION,
+  limitsOf,
+  serverAt,
+  type Configuration,
+  type Settings,
+} from '../config/model.ts';
+import { printConfiguration } from '../config/print.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX } from '../table/limits.ts';
 import { configAt, currentVersion, rowsUsed } from '../table/publish.ts';
 import { createTables, openTables } from '../table/tables.ts';
 import { controlledBalancer } from './actions.ts';
 import { Controller } from './controller.ts';
+import { countriesFor } from './countries.ts';
 import { tableFacts } from './facts.ts';
+import { drawLine, FORMS } from './lines.suite.ts';
 import { FIRST_SERVER_ROW, publish } from './publisher.ts';
 
 const isLong = process.env['PEN_LONG'] !== undefined;
-const LINES = isLong ? 1_000_000 : 20_000;
+const LINES = Number(process.env['FUZZ_LINES'] ?? (isLong ? 8_900_000 : 100_000));
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
 /** After so many lines everything is new, so that servers and lists do not grow without end. */
 const EPISODE = 5000;
 
+/** Answers of the original that have no line end. */
+const UNENDED = /^unable to set source address to '[^\n]*'$/;
+const WWW: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 1), port: 0 };
 const LISTENERS = [{ fd: 17 as Fd, endpoint: new Uint8Array(ENDPOINT_SIZE) }];
 const LIMITS = { descriptorMax: 960 };
 const START: Configuration = {
@@ -30,123 +49,63 @@ const START: Configuration = {
   servers: [serverAt({ kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 80 })],
 };
 
-const NAMES = [...COMMANDS.map(({ name }) => name), ...LATER_WORDS, 'no', 'constructor', '__proto__', 'EXIT'];
-const WORDS = [
-  ...COMMANDS.flatMap(({ parameters }) => parameters.flatMap(({ words }) => words)),
-  '0',
-  '1',
-  '9',
-  '10',
-  '-1',
-  '-0',
-  '+1',
-  '1e3',
-  '0x10',
-  '1.5',
-  '65535',
-  '65536',
-  '131072',
-  '131073',
-  '4194303',
-  '2147483647',
-  '2147483648',
-  '4294967296',
-  '99999999999',
-  '9'.repeat(400),
-  'NaN',
-  'Infinity',
-  '٣',
-  '',
-  '127.0.0.1',
-  '0.0.0.0',
-  '256.1.1.1',
-  '1.2.3',
-  '::',
-  '::1',
-  '[::1]',
-  '[::1]:80',
-  '::ffff:1.2.3.4',
-  'fe80::1%2',
-  'fe80::1%eth0',
-  '10.0.0.0/8',
-  '10.0.0.0/33',
-  '2001::/16',
-  '::/0',
-  '::/129',
-  '//',
-  '/',
-  '/run/x',
-  `/${'x'.repeat(200)}`,
-  'www',
-  'www:80',
-  ':',
-  ':80',
-  '80:',
-  'a:b:c',
-  '[',
-  ']',
-  '[]',
-  '[]:1',
-  '%',
-  'country',
-  'SE',
-  '\0',
-  '\u{1F600}',
-  'é',
+/** One file tells countries; there is none where it is customary. */
+function readCountries(path: string): Countries {
+  if (path !== '/run/x') throw new Error(`there is no file '${path}'`);
+  const none = rangesOfPrefixes(4, new Uint32Array(), new Uint32Array(), new Uint32Array());
+  const sweden = Uint32Array.of(countryNumber('SE')!);
+  const ipv4 = rangesOfPrefixes(1, Uint32Array.of(0x0a00_0000), Uint32Array.of(0x0aff_ffff), sweden);
+  return { path, stamp: '', ipv4, ipv6: none };
+}
+
+/** What only files may change: now so, now otherwise, so that peers say what is so and what is not. */
+const FILES_SAY: readonly Partial<Settings>[] = [
+  { exitEnabled: true },
+  { exitEnabled: false, pidFile: '/run/x', controlDir: '/' },
 ];
 
-function line(prng: Prng): string {
-  if (prng.chance(1, 20)) return noise(prng);
-  const words = [pick(prng, NAMES)];
-  if (prng.chance(1, 4)) words.unshift('no');
-  if (words.at(-1) === 'server') words.push(prng.chance(1, 2000) ? '65531' : String(prng.below(6)));
-  if (words.at(-1) === 'acl') words.push(String(prng.below(11)), prng.chance(1, 2) ? 'permit' : 'deny');
-  while (prng.chance(2, 3)) words.push(pick(prng, WORDS));
-  const text = words.join(prng.chance(1, 9) ? ' \t ' : ' ');
-  return prng.chance(1, 10) ? mutate(prng, text) : text;
-}
-
-function pick<T>(prng: Prng, from: readonly T[]): T {
-  return from[prng.below(from.length)]!;
-}
-
-function noise(prng: Prng): string {
-  const length = prng.skewed(2000);
-  return Array.from({ length }, () =>
-    String.fromCharCode(prng.chance(1, 2) ? prng.below(128) : prng.below(65536)),
-  ).join('');
-}
-
-function mutate(prng: Prng, text: string): string {
-  const at = prng.below(text.length + 1);
-  const part = pick(prng, [' ', '\t', '\r', '\n', '\0', '#', 'no ', 'x', text, text.slice(at)]);
-  return text.slice(0, at) + part + text.slice(at + prng.below(3));
-}
-
 /** A controller over tables of its own. */
-function stage() {
+function stage(episode: number) {
   const tables = openTables(createTables());
-  let configuration = START;
+  const said = FILES_SAY[episode % FILES_SAY.length];
+  let configuration: Configuration = { ...START, settings: { ...START.settings, ...said } };
+  let countries: Countries | undefined;
   publish(tables, configuration, LISTENERS, LIMITS);
   const balancer = {
     tables,
     get configuration() {
       return configuration;
     },
-    apply: (next: Configuration) => {
-      if (next !== configuration) publish(tables, next, LISTENERS, LIMITS, configuration);
+    apply: async (next: Configuration) => {
+      const known = { configuration, countries };
+      const now = countriesFor(next, readCountries, known);
+      if (next !== configuration) publish(tables, next, LISTENERS, { ...LIMITS, countries: now }, configuration);
+      countries = now;
       configuration = next;
-      return Promise.resolve();
     },
+    prepare: async (next: Configuration) => Promise.resolve({ notices: [], commit: async () => balancer.apply(next) }),
     // As the worker does when it is woken.
     wake: (worker: number) => void (tables.workers.closeRequest[worker] = 0),
   };
   tables.workers.slotEnd[0] = 64;
   const controller = new Controller({
-    controlled: controlledBalancer(balancer, { nowMs: () => 1_000_000, exit: () => undefined }),
-    facts: tableFacts({ tables, pid: 1, nowMs: () => 1_000_000, connMax: () => 500 }),
+    controlled: controlledBalancer(balancer, {
+      nowMs: () => 1_000_000,
+      exit: () => undefined,
+      writeStatistics: () => Promise.resolve(),
+    }),
+    facts: tableFacts({
+      tables,
+      pid: 1,
+      version: '1.2.3',
+      loop: 'sim',
+      nowMs: () => 1_000_000,
+      wallTime: () => ({ seconds: 2_000_000, text: '1970-01-24 03:33:20' }),
+      configuration: () => configuration,
+    }),
     lookUp: (host, where) => {
-      if (host === 'www') return Promise.resolve({ kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 1), port: 0 });
+      if (host === 'www') return Promise.resolve(WWW);
+      if (/^[0-9a-f:.]+%[\w.@-]{1,15}$/i.test(host)) return Promise.reject(new ConfigError(where, 'no such interface'));
       if (isIP(host) !== 0 || !/^[\p{L}\p{M}\p{N}_.-]+$/u.test(host))
         throw new Error(`nonsense was looked up: ${host}`);
       return Promise.reject(new ConfigError(where, 'nobody knows the name'));
@@ -179,25 +138,98 @@ function expectSound({ tables, controller }: ReturnType<typeof stage>, after: st
   if (problems.length > 0) throw new Error(`SEED=${SEED}: after ${JSON.stringify(after)}: ${problems.join(', ')}`);
 }
 
+/** What files are made of makes the same state again. */
+function expectReadBack({ controller: { configuration } }: ReturnType<typeof stage>, after: string): void {
+  const context = { facts: idleFacts(1), hosts: new Map([['www', WWW]]), servicePort: () => undefined };
+  const lines = printConfiguration(configuration);
+  const read = lines.reduce((state, text) => applyCommand(state, text, '', context).state, EMPTY_CONFIGURATION);
+  if (isDeepStrictEqual(read, configuration)) return;
+  expect(read, `SEED=${SEED}: after ${JSON.stringify(after)}, what is written`).toEqual(configuration);
+  throw new Error(`SEED=${SEED}: after ${JSON.stringify(after)}: not the same kind of state is read`);
+}
+
+/** Words of ours that choose the loop, which the start has settled. */
+const LOOPS = ['uring', 'node'];
+/** Those that cannot be obeyed here: they take files, which are told to a running program only, or come too late. */
+const UNOBEYED: ReadonlySet<string> = new Set(
+  COMMANDS.filter(({ isErrand }) => isErrand)
+    .map(({ name }) => name)
+    .concat(LOOPS),
+);
+
+/** Those that can be wrong: they have words behind them, or are not for peers. */
+const REFUSABLE: readonly string[] = COMMANDS.flatMap(({ name, parameters, no, isForFiles, isErrand }) => [
+  ...(parameters.length > 0 || isForFiles || isErrand ? [name] : []),
+  ...(no !== undefined && (no.length > 0 || isForFiles) ? [`no ${name}`] : []),
+]);
+
+/** How often each form of a command was obeyed, and refused. */
+class Tally {
+  readonly obeyed = new Map<string, number>();
+  readonly refused = new Map<string, number>();
+
+  count(text: string, document: string): void {
+    const line = readLine(text);
+    if (line.kind !== 'command') return;
+    const form = line.isNo ? `no ${line.command.name}` : line.command.name;
+    const counts = isMistake(document) ? this.refused : this.obeyed;
+    counts.set(form, (counts.get(form) ?? 0) + 1);
+  }
+
+  /** Which forms were never obeyed, or never refused, although they can be. */
+  missing(): string[] {
+    return [
+      ...FORMS.filter((form) => !this.obeyed.has(form) && !UNOBEYED.has(form)).map((form) => `${form} is never obeyed`),
+      ...REFUSABLE.filter((form) => !this.refused.has(form)).map((form) => `${form} is never refused`),
+    ];
+  }
+}
+
+/** Whether a document tells of a mistake. @errors when it is no document. */
+function isMistake(document: string): boolean {
+  const value: unknown = JSON.parse(document);
+  return typeof value === 'object' && value !== null && 'error' in value;
+}
+
 test(
   `${LINES} lines: an answer each, never a fault, and the state stays sound (SEED=${SEED})`,
   async () => {
     const prng = new Prng(SEED);
-    let current = stage();
+    let current = stage(0);
     let answered = 0;
-    for (let i = 0; i < LINES; i++) {
-      if (i % EPISODE === 0) current = stage();
-      const text = line(prng);
+    const tally = new Tally();
+    const startMs = performance.now();
+    // The rarest answer comes five times in 100,000 lines: that it has not come yet says nothing, at four times as many it does.
+    const isEnough = (i: number): boolean => i >= LINES && (i >= LINES * 4 || tally.missing().length === 0);
+    let i = 0;
+    for (; ; i++) {
+      if (i % EPISODE === 0) {
+        if (isEnough(i)) break;
+        current = stage(i / EPISODE);
+      }
+      const text = drawLine(prng);
       try {
-        const reply = wholeOf(await current.controller.execute(text));
-        if (reply !== '' && !/[\n]$/.test(reply)) throw new Error(`an answer without line end: ${reply}`);
+        const isJson = i % 2 === 0;
+        const reply = wholeOf(await current.controller.execute(isJson ? `--json ${text}` : text));
+        if (isJson) tally.count(text, reply);
+        if (reply !== '' && !/[\n]$/.test(reply) && !UNENDED.test(reply))
+          throw new Error(`an answer without line end: ${reply}`);
         if (reply !== '') answered++;
       } catch (error) {
         throw new Error(`SEED=${SEED}, line ${i}: ${JSON.stringify(text)}`, { cause: error });
       }
       if (i % 7 === 0) expectSound(current, text);
+      if (i % 97 === 0) expectReadBack(current, text);
     }
     expect(answered).toBeGreaterThan(LINES / 10);
+    const { obeyed, refused } = tally;
+    const fewest = (counts: ReadonlyMap<string, number>): number => Math.min(...counts.values());
+    const perSecond = (i / (performance.now() - startMs)) * 1000;
+    console.log(
+      `${i} lines, ${perSecond.toFixed(0)} a second (SEED=${SEED}); of half of them each form was obeyed ${fewest(obeyed)} times or more, refused ${fewest(refused)} times or more`,
+    );
+    expect(tally.missing()).toEqual([]);
   },
-  isLong ? 3_600_000 : 60_000,
+  // A hundred times what it takes.
+  60_000 + LINES * 2,
 );

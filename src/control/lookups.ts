@@ -30,7 +30,8 @@ export class Lookups {
     return found;
   }
 
-  private async findOne(host: string, where: string): Promise<Endpoint> {
+  /** @errors ConfigError. */
+  async findOne(host: string, where: string): Promise<Endpoint> {
     let looking = this.running.get(host);
     if (!looking) {
       if (this.running.size >= RUNNING_MAX) throw new ConfigError(where, 'other names are being looked up; try again');

@@ -4,8 +4,10 @@
  * @owner main thread.
  */
 import type { Fd } from '../base/brand.ts';
-import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
+import type { Countries } from '../base/countries.ts';
+import { ENDPOINT_SIZE, PEER_SIZE, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
 import {
+  isUsed,
   limitsOf,
   UNSET_SERVER,
   type Configuration,
@@ -13,12 +15,15 @@ import {
   type ServerConfig,
   type Settings,
 } from '../config/model.ts';
+import { DUMP_DEBUG } from '../table/dumps.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
 import {
   ACL_NONE,
+  FARM_F_DUMMY,
   FARM_F_HASH,
   FARM_F_HASH_ORIGINAL,
   FARM_F_LEASTCONN,
+  FARM_F_PEEK,
   FARM_F_PRIO,
   FARM_F_ROUND_ROBIN,
   FARM_F_STUBBORN,
@@ -29,7 +34,16 @@ import {
   FASTCLOSE_UP,
 } from '../table/schema.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
-import { countAclRows, writeAcls } from './acl-words.ts';
+import {
+  checkNames,
+  compileLists,
+  hasSameRows,
+  rowFinder,
+  rowsOfLists,
+  writeLists,
+  type RowOf,
+} from './access-lists.ts';
+import type { CompiledList } from './compiled-list.ts';
 
 /** Server rows of the one farm: emergency, abuse, then the regular servers from here on. */
 export const EMERGENCY_ROW = 1;
@@ -50,11 +64,16 @@ export interface OpenListener {
   readonly endpoint: Uint8Array;
 }
 
-/** Limits that main has found out about the machine. */
+/** What main has found out about the machine. */
 export interface Limits {
   /** Descriptors that connections may use. */
   readonly descriptorMax: number;
+  /** What access lists that name countries are made with. */
+  readonly countries?: Countries | undefined;
 }
+
+/** The access lists that are in force. */
+const liveLists = new WeakMap<Tables, readonly CompiledList[]>();
 
 /**
  * Publishes a configuration.
@@ -62,7 +81,7 @@ export interface Limits {
  * @param previous the configuration that was published last, if any: what is the same object in both is not written
  * again.
  * @returns false when a worker still reads the bank that would be filled: try again after its next turn.
- * @errors ConfigError for access lists that do not fit.
+ * @errors ConfigError for access lists that do not fit, or do not exist.
  */
 export function publish(
   tables: Tables,
@@ -71,42 +90,63 @@ export function publish(
   limits: Limits,
   previous?: Configuration,
 ): boolean {
-  const { servers, acls } = configuration;
-  const aclRows = acls === previous?.acls ? undefined : countAclRows(acls);
+  const { servers } = configuration;
+  const rowOf = rowFinder(configuration, previous);
+  checkNames(configuration, rowOf);
+  const lists = compileLists(configuration, limits.countries, previous);
   const draft = beginPublish(tables, {
     farms: 1,
     servers: FIRST_SERVER_ROW + servers.length,
     listeners: listeners.length,
     settings: 1,
-    ...(aclRows !== undefined && { acls: acls.length, aclEntries: aclRows }),
+    ...rowsOfLists(lists),
   });
   if (!draft) return false;
-  writeSettings(draft, configuration, listeners.length, limits);
-  writeFarm(draft, configuration);
+  writeSettings(draft, configuration, listeners.length, limits, rowOf);
+  writeFarm(draft, configuration, rowOf);
   writeListeners(draft, listeners);
-  if (servers !== previous?.servers) writeServers(draft, servers, previous?.servers ?? []);
-  writeServer(draft, EMERGENCY_ROW, configuration.emergency);
-  writeServer(draft, ABUSE_ROW, configuration.abuse);
-  if (aclRows !== undefined) writeAcls(draft, acls, previous?.acls);
+  const before = previous && hasSameRows(configuration, previous) ? previous.servers : [];
+  if (servers !== before) writeServers(draft, servers, before, rowOf);
+  writeServer(draft, EMERGENCY_ROW, configuration.emergency, rowOf);
+  writeServer(draft, ABUSE_ROW, configuration.abuse, rowOf);
+  writeLists(draft, lists, liveLists.get(tables));
   commitPublish(tables);
+  liveLists.set(tables, lists);
   return true;
 }
 
-function writeSettings(draft: ConfigBank, { settings }: Configuration, listenerCount: number, limits: Limits): void {
+function writeSettings(
+  draft: ConfigBank,
+  { settings }: Configuration,
+  listenerCount: number,
+  limits: Limits,
+  rowOf: RowOf,
+): void {
   const { connMax, sourceMax, parkedMax } = limitsOf(settings);
   draft.settings.connMax[0] = connMax;
   draft.settings.sourceMax[0] = sourceMax;
   draft.settings.parkedMax[0] = parkedMax;
-  draft.settings.trustedAcl[0] = settings.trustedAcl === 'none' ? ACL_NONE : settings.trustedAcl;
+  draft.settings.trustedAcl[0] = settings.trustedAcl === 'none' ? ACL_NONE : rowOf(settings.trustedAcl, 'trusted_acl');
+  draft.settings.controlAcl[0] = rowOf(settings.controlAcl, 'control_acl');
   draft.settings.pendingMax[0] = settings.pendingMax;
   draft.settings.acceptBatch[0] = settings.acceptBatch;
   draft.settings.listenerCount[0] = listenerCount;
   draft.settings.tcpNoDelay[0] = Number(settings.tcpNodelay);
   draft.settings.keepAlive[0] = Number(settings.keepalive);
+  draft.settings.isDumping[0] = Number(settings.debug >= DUMP_DEBUG);
+  draft.settings.source.set(peerRecord(settings.source));
+  draft.settings.idlers[0] = settings.idlers;
   draft.settings.descriptorMax[0] = limits.descriptorMax;
 }
 
-function writeFarm({ farms }: ConfigBank, { settings, servers, emergency, abuse }: Configuration): void {
+/** The first PEER_SIZE bytes of an endpoint, all 0 for none. */
+function peerRecord(endpoint: Endpoint | undefined): Uint8Array {
+  const record = new Uint8Array(ENDPOINT_SIZE);
+  if (endpoint) writeEndpoint(endpoint, record, 0);
+  return record.subarray(0, PEER_SIZE);
+}
+
+function writeFarm({ farms }: ConfigBank, { settings, servers, emergency, abuse }: Configuration, rowOf: RowOf): void {
   farms.flags[0] = flagsOf(settings);
   farms.serverFirst[0] = FIRST_SERVER_ROW;
   farms.serverCount[0] = servers.length;
@@ -120,10 +160,10 @@ function writeFarm({ farms }: ConfigBank, { settings, servers, emergency, abuse 
   farms.trackingMs[0] = settings.tracking * 1000;
   farms.clientsMax[0] = limitsOf(settings).clientsMax;
   farms.clientPrefix[0] = settings.clientPrefix;
-  farms.clientAcl[0] = settings.clientAcl;
+  farms.clientAcl[0] = rowOf(settings.clientAcl, 'client_acl');
 }
 
-function flagsOf({ roundrobin, stubborn, prio, weight, hash, leastconn }: Settings): number {
+function flagsOf({ roundrobin, stubborn, prio, weight, hash, leastconn, peek, dummy }: Settings): number {
   const hashFlags = { off: 0, spread: FARM_F_HASH, original: FARM_F_HASH | FARM_F_HASH_ORIGINAL };
   return (
     (roundrobin ? FARM_F_ROUND_ROBIN : 0) |
@@ -131,6 +171,8 @@ function flagsOf({ roundrobin, stubborn, prio, weight, hash, leastconn }: Settin
     (prio ? FARM_F_PRIO : 0) |
     (weight ? FARM_F_WEIGHT : 0) |
     (leastconn ? FARM_F_LEASTCONN : 0) |
+    (peek ? FARM_F_PEEK : 0) |
+    (dummy ? FARM_F_DUMMY : 0) |
     hashFlags[hash]
   );
 }
@@ -143,25 +185,26 @@ function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[]): 
   });
 }
 
-function writeServers(draft: ConfigBank, servers: Configuration['servers'], before: Configuration['servers']): void {
+function writeServers(
+  draft: ConfigBank,
+  servers: Configuration['servers'],
+  before: Configuration['servers'],
+  rowOf: RowOf,
+): void {
   for (let index = 0; index < servers.length; index++) {
-    if (servers[index] !== before[index]) writeServer(draft, FIRST_SERVER_ROW + index, servers[index]);
+    if (servers[index] !== before[index]) writeServer(draft, FIRST_SERVER_ROW + index, servers[index], rowOf);
   }
 }
 
-function writeServer({ servers }: ConfigBank, row: number, server: ServerConfig | undefined): void {
-  const { endpoint, max, hard, weight, prio, acl } = server ?? UNSET_SERVER;
+function writeServer({ servers }: ConfigBank, row: number, server: ServerConfig | undefined, rowOf: RowOf): void {
+  const written = server ?? UNSET_SERVER;
+  const { endpoint, max, hard, weight, prio, acl } = written;
   const at = row * ENDPOINT_SIZE;
-  // An address that nobody can be reached at marks a row that is not used; 0.0.0.0 would be this very machine.
-  if (isUnused(endpoint)) servers.endpoint.fill(0, at, at + ENDPOINT_SIZE);
-  else writeEndpoint(endpoint, servers.endpoint, at);
+  if (isUsed(written)) writeEndpoint(endpoint, servers.endpoint, at);
+  else servers.endpoint.fill(0, at, at + ENDPOINT_SIZE);
   servers.max[row] = max;
   servers.hard[row] = hard;
   servers.weight[row] = weight;
   servers.prio[row] = prio;
-  servers.acl[row] = acl;
-}
-
-function isUnused(endpoint: Endpoint): boolean {
-  return endpoint.kind !== KIND_UNIX && (endpoint.port === 0 || endpoint.ip.every((byte) => byte === 0));
+  servers.acl[row] = rowOf(acl, 'server');
 }

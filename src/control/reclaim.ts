@@ -13,8 +13,10 @@ import {
   CONNECTION_DRAINING,
   CONNECTION_ENDING,
   CONNECTION_FREE,
+  CONNECTION_IDLING,
   CONNECTION_OPEN,
   CONNECTION_PARKED,
+  LISTENER_NONE,
 } from '../table/schema.ts';
 import {
   giveConnection,
@@ -77,7 +79,8 @@ function reclaimSlot(tables: Tables, worker: number, slot: number, abort: (fd: F
   connections.generation[slot] = (connections.generation[slot] ?? 0) + 1;
   addTo(counters.bytesUp, worker, sides.bytesIn[slot * 2] ?? 0);
   addTo(counters.bytesDown, worker, sides.bytesIn[slot * 2 + 1] ?? 0);
-  addTo(counters.closedAbort, worker, 1);
+  // An idler has no client whose ending could be counted.
+  if (connections.listener[slot] !== LISTENER_NONE) addTo(counters.closedAbort, worker, 1);
   return true;
 }
 
@@ -109,6 +112,7 @@ function credit(tables: Tables, worker: number, slot: number, state: number): vo
   const fromServer = sides.bytesIn[slot * 2 + 1] ?? 0;
   const client = connections.client[slot] ?? 0;
   if (client !== 0) creditClient(tables, MAIN, client, connections.clientGeneration[slot] ?? 0, fromServer, fromClient);
-  if (state === CONNECTION_OPEN || state === CONNECTION_DRAINING)
-    addTraffic(tables, worker, connections.server[slot] ?? 0, fromClient, fromServer);
+  const server = connections.server[slot] ?? 0;
+  const hasStood = state === CONNECTION_OPEN || state === CONNECTION_DRAINING || state === CONNECTION_IDLING;
+  if (hasStood && server !== 0) addTraffic(tables, worker, server, fromClient, fromServer);
 }

@@ -1,11 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { NetworkInterfaceInfo } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { KIND_IPV4, KIND_IPV6, KIND_UNIX } from '../base/endpoint.ts';
 import { ConfigError } from '../config/model.ts';
 import { resolveAddress } from './resolver.ts';
 
 const lookup = vi.hoisted(() => vi.fn());
+const interfaces = vi.hoisted(() => vi.fn());
 vi.mock('node:dns/promises', () => ({ lookup }));
+vi.mock('node:os', () => ({ networkInterfaces: interfaces }));
 
 beforeEach(() => {
   lookup.mockReset();
@@ -28,6 +31,33 @@ describe('literal addresses', () => {
     expect(await resolveAddress({ path: '/run/x' }, 'server', 1)).toEqual({ kind: KIND_UNIX, path: '/run/x' });
     expect(lookup).not.toHaveBeenCalled();
   });
+});
+
+describe('zones', () => {
+  const linkLocal = { address: 'fe80::1', family: 'IPv6', scopeid: 7 } as NetworkInterfaceInfo;
+  const global = { address: '2001:db8::1', family: 'IPv6', scopeid: 0 } as NetworkInterfaceInfo;
+
+  test('with the name of an interface have its number', async () => {
+    interfaces.mockReturnValue({ eth0: [global, linkLocal] });
+    expect(await resolveAddress({ host: 'fe80::2%eth0', port: '80' }, 'server', 1)).toMatchObject({
+      kind: KIND_IPV6,
+      ip: Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2),
+      scope: 7,
+      port: 80,
+    });
+    expect(lookup).not.toHaveBeenCalled();
+  });
+
+  test.each([{}, { eth0: [global] }])(
+    'of no interface, or of one without such an address, are a mistake',
+    async (found) => {
+      interfaces.mockReturnValue(found);
+      await expect(resolveAddress({ host: 'fe80::2%eth0', port: '80' }, 'server', 1)).rejects.toThrow(
+        "server: there is no interface 'eth0' with an IPv6 address of its link (fe80::...)",
+      );
+      expect(lookup).not.toHaveBeenCalled();
+    },
+  );
 });
 
 describe('names', () => {

@@ -22,6 +22,8 @@ import { parentPort } from 'node:worker_threads';
 parentPort.postMessage({ kind: 'sim', reason: '' });
 setImmediate(() => { throw new Error('planted'); });
 `;
+/** Serves on another loop. */
+const SERVES_OTHERWISE = SERVES.replace("kind: 'sim', reason: ''", "kind: 'epoll', reason: 'there is no other'");
 const CANNOT_START = `throw new Error('no loop today');`;
 const STEADY_MS = 10_000;
 
@@ -145,6 +147,22 @@ test('when there is no other worker, and none can be started for some seconds, i
   expect(await pauses(6)).toEqual([0, 100, 200, 400, 800, 1600]);
   await untilStarted(threads.length + 1);
   expect((await supervisor.failed).message).toBe('there is no worker left, and none can be started: no loop today');
+});
+
+test('a replacement that comes to another loop is told of, once', async () => {
+  program(SERVES);
+  await start(1);
+  program(SERVES_OTHERWISE);
+  for (let times = 1; times <= 3; times++) {
+    threads.at(-1)!.postMessage('throw');
+    await until(() => said.filter((text) => text.includes('planted')).length === times, 'the failure');
+    await untilStarted(threads.length + 1);
+    await until(() => supervisor.ready.kind === 'epoll', 'the other loop');
+    await until(() => !supervisor.isGone(0), 'a worker');
+  }
+  expect(said.filter((text) => !text.includes('planted'))).toEqual([
+    'worker 0 was replaced by one with another loop: epoll instead of sim (there is no other)',
+  ]);
 });
 
 test('who has served for a while is replaced at once again', async () => {

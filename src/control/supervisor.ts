@@ -13,7 +13,7 @@ import { isWorkerLive } from '../table/publish.ts';
 import { LOCK_CLIENTS, LOCK_SOURCES, lockHolder, requestStop, STOP_ABORT, STOP_NO, stopping } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import { abortConnections, reclaim } from './reclaim.ts';
-import { watchTurns } from './watchdog.ts';
+import { watchWorkers } from './watch.ts';
 import type { WorkerProgram, WorkerReady, WorkerStart } from './worker-thread.ts';
 
 /** A worker that has not stopped by then is left behind. */
@@ -41,7 +41,9 @@ export interface SupervisorOptions {
   readonly loop: WorkerStart['loop'];
   /** Slots of the connections table that they share. */
   readonly slots: number;
-  /** Is told, in one line, what happened to a worker and what is done about it. */
+  /** Rings of dumps, one for each worker. **Default** they dump nothing. */
+  readonly dumps?: readonly SharedArrayBuffer[] | undefined;
+  /** Is told, in one line, what happened to a worker and what is done about it, and that accepting rests. */
   readonly say: (text: string) => void;
 }
 
@@ -70,7 +72,7 @@ export class Supervisor {
   private readonly posts: Post[] = [];
   private readonly slotCount: number;
   private readies: WorkerReady[] = [];
-  private watchdog: NodeJS.Timeout | undefined;
+  private stopWatching: () => void = () => undefined;
   private settleFailed: (reason: Error) => void = () => undefined;
 
   private constructor(options: SupervisorOptions) {
@@ -121,11 +123,11 @@ export class Supervisor {
     const deadline = AbortSignal.timeout(STOP_DEADLINE_MS);
     const late = new Promise<false>((resolve) => deadline.addEventListener('abort', () => resolve(false)));
     const all = Promise.all(this.posts.map(async ({ ended }) => ended)).then(() => true);
-    return Promise.race([all, late]).finally(() => clearInterval(this.watchdog));
+    return Promise.race([all, late]).finally(this.stopWatching);
   }
 
   private async startAll(): Promise<void> {
-    const { host, tables, count } = this.options;
+    const { host, tables, count, say } = this.options;
     for (let worker = 0; worker < count; worker++) {
       const fd = host.createWake();
       if (fd < 0) throw new Error(`cannot create a worker's wake-up (${errnoName(fd)})`);
@@ -143,14 +145,14 @@ export class Supervisor {
       await this.stop();
       throw beginning.error;
     }
-    this.watchdog = watchTurns(tables, count, (worker) => {
+    const isStuck = (worker: number): void =>
       this.fail(new Error(`worker ${worker} hangs: one turn of it lasts for more than five seconds`));
-    });
+    this.stopWatching = watchWorkers({ tables, count, isStuck, say });
   }
 
   /** Starts the thread of one worker. */
   private async begin(worker: number, script: URL): Promise<Beginning> {
-    const { host, tables, loop } = this.options;
+    const { host, tables, loop, dumps } = this.options;
     const { slotCount, wakeFds } = this;
     const workerData: WorkerStart = {
       memory: tables.memory,
@@ -160,6 +162,7 @@ export class Supervisor {
       loop,
       nativeFile: host.nativeFile,
       wakeFds,
+      dumps: dumps?.[worker],
     };
     const resourceLimits = loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS;
     const thread = new Worker(script, { workerData, resourceLimits });
@@ -242,7 +245,11 @@ export class Supervisor {
     const { program, tables, say } = this.options;
     leaveRemovedFolder();
     const beginning = await this.begin(post.worker, program.again());
-    if ('ready' in beginning || stopping(tables) !== STOP_NO) return;
+    if ('ready' in beginning) {
+      this.compareLoops(post.worker, beginning.ready);
+      return;
+    }
+    if (stopping(tables) !== STOP_NO) return;
     const isAlone = this.posts.every(({ isRunning }) => !isRunning);
     if (isAlone && post.failures > ALONE_TRIES) {
       this.fail(new Error(`there is no worker left, and none can be started: ${beginning.error.message}`));
@@ -250,6 +257,17 @@ export class Supervisor {
     }
     say(`worker ${post.worker} could not be replaced, which is tried again: ${beginning.error.message}`);
     this.replace(post);
+  }
+
+  /** What could be had at the start may be missing later: memory that may be locked, for instance. */
+  private compareLoops(worker: number, { kind, reason }: WorkerReady): void {
+    const before = this.readies[worker];
+    this.readies[worker] = { kind, reason };
+    if (kind === before?.kind) return;
+    const why = reason === '' ? '' : ` (${reason})`;
+    this.options.say(
+      `worker ${worker} was replaced by one with another loop: ${kind} instead of ${before?.kind}${why}`,
+    );
   }
 
   /** Raises the flag and wakes the workers, which may be asleep in the kernel. */

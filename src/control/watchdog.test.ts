@@ -2,16 +2,16 @@ import { beforeEach, expect, test } from 'vitest';
 import { addTo, setLane } from '../table/columns.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
-import { lookAtTurns } from './watchdog.ts';
+import { turnsWatch } from './watchdog.ts';
 
 let tables: Tables;
 let stuck: number[];
-let look: () => void;
+let look: () => boolean;
 
 beforeEach(() => {
   tables = openTables(createTables());
   stuck = [];
-  look = lookAtTurns(tables, 2, (worker) => stuck.push(worker));
+  look = turnsWatch(tables, 2, (worker) => stuck.push(worker));
   for (const worker of [0, 1]) registerWorker(tables, worker);
 });
 
@@ -52,4 +52,23 @@ test('a worker that has ended in a turn is not stuck', () => {
   setLane(tables.gauges.inTurn, 0, 1);
   unregisterWorker(tables, 0);
   expect(looks(50)).toEqual([]);
+});
+
+test('workers rest while they sleep, though each looks up now and then', () => {
+  expect(look()).toBe(true);
+  for (let i = 0; i < 50; i++) {
+    for (const worker of [0, 1]) addTo(tables.counters.turns, worker, 1);
+    expect(look()).toBe(true);
+  }
+});
+
+test('they do not when one is in a turn, or has taken several', () => {
+  setLane(tables.gauges.inTurn, 1, 1);
+  expect(look()).toBe(false);
+  setLane(tables.gauges.inTurn, 1, 0);
+  addTo(tables.counters.turns, 1, 1);
+  expect(look()).toBe(true);
+  addTo(tables.counters.turns, 1, 2);
+  expect(look()).toBe(false);
+  expect(look()).toBe(true);
 });

@@ -13,6 +13,8 @@ export interface WorkerStart {
   readonly nativeFile: string;
   /** Wake-ups of all workers, by their numbers. */
   readonly wakeFds: readonly number[];
+  /** Its ring of dumps, where anybody could see them. */
+  readonly dumps: SharedArrayBuffer | undefined;
 }
 
 /** Sent by a worker thread once, when its loop stands, or when there is none. */

@@ -8,12 +8,14 @@ import type { Fd, ListenerSlot } from '../base/brand.ts';
 import { PEER_SIZE } from '../base/endpoint.ts';
 import { ECANCELED, EINVAL } from '../base/errno.ts';
 import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
+import { sumLanes } from '../table/columns.ts';
 import { connectionsUsed, placesTaken, reservePlaces } from '../table/shared.ts';
 import { giveReserved, noteReserved, pauseForDescriptors } from './accept-state.ts';
 import { admit } from './admission.ts';
 import { end } from './ending.ts';
+import { closeIdler } from './idlers.ts';
 import { descriptorsFree, fairShare, pendingShare, placesAtOnce, placesLimit, shareAccepts } from './sharing.ts';
-import { NO_MARK, type EngineState } from './state.ts';
+import type { EngineState } from './state.ts';
 import { REASON_STOP } from './states.ts';
 
 /** Submits an accept for each listener that has none, as far as there is room and it is this worker's turn. */
@@ -23,6 +25,7 @@ export function armAccepts(e: EngineState): void {
   cancelStale(e);
   const mayAccept = !a.isPaused && !a.isYielding && e.stop === 0;
   if (mayAccept) armListeners(e);
+  if (mayAccept && e.idlers > 0) makeRoom(e);
   if (e.workerCount > 1) shareAccepts(e, mayAccept && ownRoom(e) > 0);
 }
 
@@ -30,17 +33,33 @@ function armListeners(e: EngineState): void {
   const a = e.acceptor;
   const { settings, listeners } = e.config;
   const count = settings.listenerCount[0];
+  // Those who are parked have a share, too, so that it need not be asked back for each of them.
+  const sharers = e.parking.count > 0 ? count + 1 : count;
   for (let listener = 0; listener < count; listener++) {
     const fd = listeners.fd[listener];
     if (fd < 0 || a.armed[listener] !== 0) continue;
     const room = roomToAccept(e);
     if (room <= 0) return;
-    const share = Math.max(1, Math.floor(room / (count - listener)));
+    const share = Math.max(1, Math.floor(room / (sharers - listener)));
     const max = reservePlaces(e.tables, Math.min(settings.acceptBatch[0], share), placesLimit(e));
     if (max === 0) return;
     arm(e, listener, fd, max);
   }
   a.isFull = false;
+}
+
+/** Nobody can be accepted somewhere: an idler leaves its place to a client, if that is what is missing. */
+function makeRoom(e: EngineState): void {
+  if (isArmedEverywhere(e) || pendingRoom(e) <= 0) return;
+  if (placesTaken(e.tables) >= placesLimit(e) || ownRoom(e) <= 0) closeIdler(e);
+}
+
+function isArmedEverywhere(e: EngineState): boolean {
+  const { settings, listeners } = e.config;
+  for (let listener = 0; listener < settings.listenerCount[0]; listener++) {
+    if (listeners.fd[listener] >= 0 && e.acceptor.armed[listener] === 0) return false;
+  }
+  return true;
 }
 
 function arm(e: EngineState, listener: number, fd: number, max: number): void {
@@ -79,13 +98,15 @@ function descriptorRoom(e: EngineState): number {
   return Math.floor(descriptorsFree(e) / 2) - reserved;
 }
 
-/** Counts the beginning of a pause, under the limit that makes it. */
+/** Counts the beginning of a pause, under the limit that makes it. None begins where an idler will make room. */
 function noteFull(e: EngineState): void {
   const a = e.acceptor;
   if (a.inFlight > 0 || a.isFull) return;
   const { counters } = e.tables;
-  if (connectionsUsed(e.tables) >= e.config.settings.connMax[0]) e.count(counters.pausedFull, 1);
+  const clients = connectionsUsed(e.tables) - sumLanes(e.tables.gauges.idlers);
+  if (clients >= e.config.settings.connMax[0]) e.count(counters.pausedFull, 1);
   else if (pendingRoom(e) <= 0) e.count(counters.pausedPending, 1);
+  else if (e.idlers > 0) return;
   else if (descriptorRoom(e) <= 0) e.count(counters.pausedDescriptors, 1);
   // Of several workers, one may find all that is left reserved by others: they accept.
   else if (e.workerCount > 1) return;
@@ -131,7 +152,7 @@ export function onAccept(
   a.inFlight--;
   if (a.inFlight === 0) a.isYielding = false;
   e.acceptDirty = true;
-  if (e.parking.isShortOfRoom) e.parking.isSweepDue = true;
+  if (e.parking.isShortOfRoom || e.parking.isShortOfPending) e.parking.isSweepDue = true;
   // EINVAL: main has stopped a listener that was taken out of the configuration.
   if (result < 0 && result !== -ECANCELED && result !== -EINVAL) pauseForDescriptors(e);
 }
@@ -147,24 +168,12 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.connections++;
   e.descriptors++;
   e.count(e.tables.counters.accepted, 1);
-  e.farm[slot] = e.config.listeners.farm[listener];
+  e.clearRow(slot, e.config.listeners.farm[listener]);
   rows.listener[row] = listener;
-  e.startedMs[slot] = e.nowMs;
-  e.progressMs[slot] = e.nowMs;
   const { peers } = e.loop;
   for (let i = 0; i < PEER_SIZE; i++) rows.peer[row * PEER_SIZE + i] = peers[peer + i];
   e.fd[client] = fd;
   e.acceptsTaken++;
-  e.marks[client] = 0;
-  e.marks[client + 1] = 0;
-  e.progressMark[client] = NO_MARK;
-  e.progressMark[client + 1] = NO_MARK;
-  e.bytesIn[client] = 0;
-  e.bytesIn[client + 1] = 0;
-  e.fullBytes[client] = 0;
-  e.fullBytes[client + 1] = 0;
-  e.client[slot] = 0;
-  e.source[slot] = 0;
   if (e.stop !== 0) {
     // It came in the very turn in which the stop was seen.
     giveReserved(e, 1);

@@ -1,11 +1,12 @@
 /** Whose turn it is: limits per source, parked connections, access lists, and what is remembered of clients. */
 import { describe, expect, test } from 'vitest';
 import { ECONNREFUSED, ECONNRESET } from '../base/errno.ts';
+import { writeWords } from '../control/access-lists.suite.ts';
 import { CLOSE_ABORT, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH } from '../loop/loop.ts';
 import { ClientPage, clientsOf, readClients } from '../table/clients.ts';
 import { lane } from '../table/columns.ts';
 import { WORKERS_MAX } from '../table/limits.ts';
-import { ACL_DENY, ACL_PERMIT, FARM_F_ROUND_ROBIN } from '../table/schema.ts';
+import { FARM_F_ROUND_ROBIN } from '../table/schema.ts';
 import { connectionsParked, connectionsUsed, inFlightOf, requestStop, STOP_ORDERLY } from '../table/shared.ts';
 import { giveSource, servedOf, takeSource } from '../table/sources.ts';
 import type { ConfigBank } from '../table/tables.ts';
@@ -40,13 +41,7 @@ function expectNothingHeld(stage: Stage): void {
 /** List 1 permits 127.0.0.`last` and nobody else; it is the farm's. */
 function permitOnly(last: number): (draft: ConfigBank) => void {
   return (draft) => {
-    draft.acls.first[1] = 0;
-    draft.acls.count[1] = 1;
-    draft.acls.otherwise[1] = ACL_DENY;
-    draft.aclEntries.action[0] = ACL_PERMIT;
-    draft.aclEntries.address2[0] = 0xffff;
-    draft.aclEntries.address3[0] = 0x7f00_0000 + last;
-    for (const word of [0, 1, 2, 3] as const) draft.aclEntries[`mask${word}`][0] = 0xffff_ffff;
+    writeWords(draft, [[], [`permit 127.0.0.${last}`]]);
     draft.farms.clientAcl[0] = 1;
   };
 }
@@ -176,17 +171,54 @@ describe('the limit of a source', () => {
     const stage = new Stage({ sourceMax: 1, connMax: 3, pendingMax: 16 });
     const slots = [1, 1, 1].map((from) => stage.acceptFrom(from));
     stage.turn([OP_ACCEPT, 0, 0]);
-    expect([connectionsUsed(stage.tables), stage.pending(OP_ACCEPT, 0)?.max]).toEqual([1, 2]);
+    expect([connectionsUsed(stage.tables), stage.pending(OP_ACCEPT, 0)?.max]).toEqual([1, 1]);
     stage.change((draft) => (draft.settings.sourceMax[0] = 0));
     stage.turn();
-    expect(states(stage, ...slots), 'the accept may bring two at any moment').toEqual([CONNECTING, PARKED, PARKED]);
+    const rest = 'the accept may bring another at any moment';
+    expect(states(stage, ...slots), rest).toEqual([CONNECTING, CONNECTING, PARKED]);
     const fourth = stage.acceptFrom(2);
-    expect([connectionsUsed(stage.tables), states(stage, fourth)[0]]).toEqual([2, CONNECTING]);
+    expect([connectionsUsed(stage.tables), states(stage, fourth)[0]]).toEqual([3, CONNECTING]);
     stage.finishCancelled();
     expect(connectionsUsed(stage.tables)).toBe(3);
     expect(states(stage, ...slots)).toEqual([CONNECTING, CONNECTING, PARKED]);
     finish(stage, fourth);
     expect(states(stage, ...slots)).toEqual([CONNECTING, CONNECTING, CONNECTING]);
+  });
+
+  test('never more than pending_max of those who waited seek a server, although accepts have reserved room', () => {
+    const stage = new Stage({ sourceMax: 1, connMax: 16, pendingMax: 16 });
+    const first = stage.acceptFrom(1);
+    const rest = [1, 1, 1].map((from) => stage.acceptFrom(from));
+    stage.change((draft) => {
+      draft.settings.sourceMax[0] = 0;
+      draft.settings.pendingMax[0] = 2;
+    });
+    stage.turn();
+    stage.finishCancelled();
+    expect(states(stage, first, ...rest)).toEqual([CONNECTING, CONNECTING, PARKED, PARKED]);
+    expect(stage.engine.state.connecting + stage.engine.state.acceptor.reserved).toBe(2);
+    stage.turn([OP_CONNECT, first * 2 + 1, 0]);
+    stage.finishCancelled();
+    expect(states(stage, first, ...rest)).toEqual([OPEN, CONNECTING, CONNECTING, PARKED]);
+  });
+
+  test('where a worker has no part of a small pending_max, those who wait in it are served one by one', () => {
+    const stage = new Stage({ sourceMax: 1, connMax: 16, pendingMax: 16 });
+    const [first, ...rest] = [1, 1, 1].map((from) => stage.acceptFrom(from)) as [number, number, number];
+    // As in the second of two workers when all of them together have one.
+    stage.change((draft) => {
+      draft.settings.sourceMax[0] = 0;
+      draft.settings.pendingMax[0] = 0;
+    });
+    stage.turn();
+    stage.finishCancelled();
+    let last = first;
+    for (const slot of rest) {
+      expect(states(stage, slot)).toEqual([PARKED]);
+      stage.turn([OP_CONNECT, last * 2 + 1, 0]);
+      expect([states(stage, slot), stage.engine.state.connecting]).toEqual([[CONNECTING], 1]);
+      last = slot;
+    }
   });
 
   test('does not bind those it trusts', () => {

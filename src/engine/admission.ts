@@ -7,16 +7,16 @@
 import { assert } from '../base/assert.ts';
 import { isTrusted, permits } from '../balance/access.ts';
 import { CLOSE_ABORT } from '../loop/loop.ts';
-import { touchClient } from '../table/clients.ts';
 import { CONNECTIONS_MAX } from '../table/limits.ts';
 import { connectionsUsed, reservePlaces, returnPlaces, takeConnection, takeParked } from '../table/shared.ts';
 import { leaveSource, promoteSource, servedOf, takeSource } from '../table/sources.ts';
 import { giveReserved, noteReserved, yieldRoom } from './accept-state.ts';
-import { beginConnect } from './connector.ts';
+import { beginConnect, meetClient } from './connector.ts';
 import { end } from './ending.ts';
 import { submitRecv, submitWatch } from './operations.ts';
 import { superviseParked, unpark } from './parking.ts';
-import { tellWanting } from './sharing.ts';
+import { awaitFirstBytes, isPeekedAt } from './peeking.ts';
+import { pendingShareOfOwn, tellWanting } from './sharing.ts';
 import type { EngineState } from './state.ts';
 import { CONNECTING, MARK_DENIED, PARKED, REASON_DENIED, REASON_REFUSED } from './states.ts';
 
@@ -95,10 +95,11 @@ function serve(e: EngineState, slot: number): void {
       return;
     }
   }
-  touchClient(e.tables, e.config, e.worker, farm, peer, e.peerAt(slot), e.nowMs, e.visit);
-  e.client[slot] = e.visit.row;
-  e.clientGeneration[slot] = e.visit.generation;
-  e.remembered[slot] = e.visit.server;
+  if (isPeekedAt(e, slot)) {
+    awaitFirstBytes(e, slot);
+    return;
+  }
+  meetClient(e, slot);
   beginConnect(e, slot);
   // Read at once: the first bytes are at hand when the server stands, and a client that leaves is noticed.
   if (e.state[slot] === CONNECTING) submitRecv(e, client);
@@ -129,6 +130,7 @@ function sweep(e: EngineState): void {
   const { parking } = e;
   parking.isSweepDue = false;
   parking.isShortOfRoom = false;
+  parking.isShortOfPending = false;
   for (let slot = 0; slot < e.slotsTouched && parking.count > 0; slot++) {
     if (e.state[slot] !== PARKED || !parking.isOldest(slot)) continue;
     const source = e.source[slot];
@@ -144,6 +146,7 @@ function serveOldest(e: EngineState, source: number): boolean {
   const limit = sourceLimit(e, slot);
   // A look without the lock first: while a source is over its limit, this is the usual answer.
   if (limit !== 0 && servedOf(tables, source) >= limit) return false;
+  if (!mayWait(e, slot)) return false;
   const connMax = e.config.settings.connMax[0];
   if (reservePlaces(tables, 1, connMax) === 0) {
     parking.isShortOfRoom = true;
@@ -158,4 +161,14 @@ function serveOldest(e: EngineState, source: number): boolean {
   unpark(e, slot);
   serve(e, slot);
   return true;
+}
+
+/** Whether the client may wait for its server now, if that is what it would do: those who may come count as well. */
+function mayWait(e: EngineState, slot: number): boolean {
+  if (isPeekedAt(e, slot)) return true;
+  const free = pendingShareOfOwn(e) - e.connecting;
+  if (free > e.acceptor.reserved) return true;
+  e.parking.isShortOfPending = true;
+  if (free > 0) yieldRoom(e);
+  return false;
 }

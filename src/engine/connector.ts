@@ -5,25 +5,54 @@
  * next one is tried; the client notices nothing but the time it took.
  */
 import { assert } from '../base/assert.ts';
-import { EADDRNOTAVAIL, ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
+import {
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  ECONNRESET,
+  EINVAL,
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+} from '../base/errno.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { nextAfterFailure, takePlace } from '../balance/attempt.ts';
-import { chooseServer } from '../balance/choose.ts';
+import { chooseInTurn, chooseServer } from '../balance/choose.ts';
 import { deciseconds, NO_SERVER } from '../balance/servers.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
-import { rememberServer } from '../table/clients.ts';
+import { rememberServer, touchClient } from '../table/clients.ts';
 import { blacklist, blacklistedUntil, clearBlacklist, countConnect, countFailure } from '../table/shared.ts';
 import { end, joined, leaveConnecting, leaveServer } from './ending.ts';
-import { CHECK_MS, submitConnect, submitWatch } from './operations.ts';
+import { awaitIdler, leavesPlace } from './idler-places.ts';
+import { CHECK_MS, submitConnect, submitRecv, submitWatch } from './operations.ts';
 import { startRelay } from './relay.ts';
 import type { EngineState } from './state.ts';
 import { pauseForDescriptors } from './accept-state.ts';
-import { ENDING, MARK_CONNECT_EXPIRED, MARK_DENIED, OPEN, PENDING_CONNECT, REASON_UNSERVED } from './states.ts';
+import {
+  ENDING,
+  IDLING,
+  MARK_CONNECT_EXPIRED,
+  MARK_DENIED,
+  MARK_FAILED,
+  OPEN,
+  PENDING_CONNECT,
+  REASON_UNSERVED,
+} from './states.ts';
 
 /** How soon a connection that found no descriptor tries again. */
 const RETRY_MS = 100;
 /** A connect that takes longer than this gets its client watched for an abort. */
 const WATCH_AFTER_MS = 200;
+
+/** Looks up a client whose turn it is, and counts it: right before its server is chosen, so that its memory is fresh. */
+export function meetClient(e: EngineState, slot: number): void {
+  const { peer } = e.tables.connections;
+  touchClient(e.tables, e.config, e.worker, e.farm[slot], peer, e.peerAt(slot), e.nowMs, e.visit);
+  e.client[slot] = e.visit.row;
+  e.clientGeneration[slot] = e.visit.generation;
+  e.remembered[slot] = e.visit.server;
+}
 
 /** Chooses a server for a client whose turn it is, and begins to connect. */
 export function beginConnect(e: EngineState, slot: number): void {
@@ -35,19 +64,21 @@ export function beginConnect(e: EngineState, slot: number): void {
 function firstChoice(e: EngineState, slot: number): number {
   const { tables, config } = e;
   const farm = e.farm[slot];
+  if (e.isIdler(slot)) return chooseInTurn(tables, config, farm, deciseconds(e.nowMs));
   if (isDenied(e, slot)) return config.farms.abuseServer[farm];
   const { peer } = tables.connections;
   return chooseServer(tables, config, farm, peer, e.peerAt(slot), e.remembered[slot], deciseconds(e.nowMs));
 }
 
-function isDenied(e: EngineState, slot: number): boolean {
+/** The farm's access list denies the client: nobody but the abuse server may serve it. */
+export function isDenied(e: EngineState, slot: number): boolean {
   return (e.marks[slot * 2] & MARK_DENIED) !== 0;
 }
 
 /** Walks on from `last` until a connect is under way, or ends the client. */
 function failOver(e: EngineState, slot: number, last: number): void {
   for (let failed = last; ;) {
-    const next = isDenied(e, slot) ? NO_SERVER : nextAfterFailure(e.config, e.farm[slot], failed, e.walked[slot]);
+    const next = nextServer(e, slot, failed);
     if (next === NO_SERVER) {
       // Reset, not closed: a client that was never served must not take the end for an empty answer.
       end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
@@ -59,14 +90,25 @@ function failOver(e: EngineState, slot: number, last: number): void {
   }
 }
 
+/** Who is denied has the abuse server alone, and nobody waits for an idler so that the emergency server would be needed. */
+function nextServer(e: EngineState, slot: number, failed: number): number {
+  if (isDenied(e, slot)) return NO_SERVER;
+  const next = nextAfterFailure(e.config, e.farm[slot], failed, e.walked[slot]);
+  return e.isIdler(slot) && next === e.config.farms.emergencyServer[e.farm[slot]] ? NO_SERVER : next;
+}
+
 /** Tries one server. @returns false when it cannot be used now; true when the connection is under way or waits. */
 function attempt(e: EngineState, slot: number, server: number): boolean {
   const { tables, config } = e;
   const { peer } = tables.connections;
   const place = placeInFarm(e, slot, server);
   const isKnown = place !== 0 && place === e.remembered[slot];
-  if (!takePlace(tables, config, server, peer, e.peerAt(slot), isKnown, deciseconds(e.nowMs))) return false;
+  const isIdler = e.isIdler(slot);
+  if (isIdler && !leavesPlace(e, server)) return false;
+  if (!takePlace(tables, config, server, peer, e.peerAt(slot), isKnown, deciseconds(e.nowMs)))
+    return awaitIdler(e, slot, server);
   e.server[slot] = server;
+  if (isIdler) e.idlersAt[server]++;
   const side = slot * 2 + 1;
   const kind = config.servers.endpoint[server * ENDPOINT_SIZE + ENDPOINT_KIND];
   const fd = e.loop.openStream(kind, e.streamOptions);
@@ -95,11 +137,12 @@ function remember(e: EngineState, slot: number, place: number): void {
   if (e.client[slot] !== 0) rememberServer(e.tables, e.worker, e.client[slot], e.clientGeneration[slot], place);
 }
 
-/** No socket: for want of resources the connection waits a little; any other reason is the server's address. */
+/** No socket: for want of resources the connection waits a little; else it is the server's address, or our own. */
 function openFailed(e: EngineState, slot: number, server: number, errno: number): boolean {
   leaveServer(e, slot);
   if (!isOurShortage(errno)) {
-    punish(e, slot, server);
+    if (isUnbound(e, errno)) e.count(e.tables.counters.unbound, 1);
+    else punish(e, slot, server);
     return false;
   }
   pauseForDescriptors(e);
@@ -109,6 +152,12 @@ function openFailed(e: EngineState, slot: number, server: number, errno: number)
 
 function isOurShortage(errno: number): boolean {
   return errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM;
+}
+
+/** The source address could not be had, or not for this server, which is not to blame. */
+function isUnbound(e: EngineState, errno: number): boolean {
+  if (e.streamOptions.source === undefined) return false;
+  return errno === EADDRNOTAVAIL || errno === EINVAL || errno === EAFNOSUPPORT || errno === EADDRINUSE;
 }
 
 /** Blacklists a server that failed. */
@@ -133,13 +182,18 @@ export function onConnect(e: EngineState, side: number, seq: number, result: num
 
 function established(e: EngineState, slot: number): void {
   const server = e.server[slot];
-  e.state[slot] = OPEN;
+  const isIdler = e.isIdler(slot);
+  e.state[slot] = isIdler ? IDLING : OPEN;
   leaveConnecting(e);
   if (blacklistedUntil(e.tables, server) !== 0) clearBlacklist(e.tables, server);
   e.count(e.tables.counters.connected, 1);
   countConnect(e.tables, server);
   e.progressMs[slot] = e.nowMs;
   e.clearTimer(slot);
+  if (isIdler) {
+    submitRecv(e, slot * 2 + 1);
+    return;
+  }
   if (e.config.farms.idleTimeoutMs[e.farm[slot]] > 0) e.setTimer(slot, e.nowMs + CHECK_MS);
   startRelay(e, slot);
 }
@@ -152,9 +206,18 @@ function connectFailed(e: EngineState, slot: number, errno: number): void {
   leaveServer(e, slot);
   e.clearTimer(slot);
   if (isExpired) e.count(e.tables.counters.connectTimedOut, 1);
-  if (isExpired || !isBlameless(errno)) punish(e, slot, server);
+  if (!isExpired && isUnbound(e, errno)) e.count(e.tables.counters.unbound, 1);
+  else if (isExpired || !isBlameless(errno)) punish(e, slot, server);
+  if (!e.isIdler(slot)) e.marks[slot * 2] |= MARK_FAILED;
   failOver(e, slot, server);
-  if (e.server[slot] !== NO_SERVER) e.count(e.tables.counters.failedOver, 1);
+  countFailover(e, slot);
+}
+
+/** Counts that a connection whose server has failed has another one now. It may have had to wait for that. */
+function countFailover(e: EngineState, slot: number): void {
+  if (e.server[slot] === NO_SERVER || (e.marks[slot * 2] & MARK_FAILED) === 0) return;
+  e.marks[slot * 2] &= ~MARK_FAILED;
+  e.count(e.tables.counters.failedOver, 1);
 }
 
 /**
@@ -183,9 +246,13 @@ export function onConnectTimer(e: EngineState, slot: number): void {
   e.loop.cancel(OP_CONNECT, side, e.connectSeq[side]);
 }
 
-/** A connection that waits for a descriptor tries again, for as long as one connect may take. */
+/** A connection that waits for a descriptor, or for an idler to leave, tries again, for as long as one connect may take. */
 function retry(e: EngineState, slot: number): void {
   const waitedMs = e.nowMs - e.phaseMs[slot];
-  if (waitedMs >= e.config.farms.connectTimeoutMs[e.farm[slot]]) end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
-  else beginConnect(e, slot);
+  if (waitedMs >= e.config.farms.connectTimeoutMs[e.farm[slot]]) {
+    end(e, slot, CLOSE_ABORT, REASON_UNSERVED);
+    return;
+  }
+  beginConnect(e, slot);
+  countFailover(e, slot);
 }

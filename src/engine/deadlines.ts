@@ -7,8 +7,20 @@ import { onConnectTimer } from './connector.ts';
 import { DRAIN_STALL_MS, end, onDrainTimer } from './ending.ts';
 import { CHECK_MS, submitWatch } from './operations.ts';
 import { parkedLimitMs, superviseParked } from './parking.ts';
+import { supervisePeeking } from './peeking.ts';
 import { NO_MARK, type EngineState } from './state.ts';
-import { CONNECTING, DRAINING, MARK_DEAF, MARK_ENDED, OPEN, PARKED, PENDING_SEND, REASON_IDLE } from './states.ts';
+import {
+  ANSWERING,
+  CONNECTING,
+  DRAINING,
+  MARK_DEAF,
+  MARK_ENDED,
+  OPEN,
+  PARKED,
+  PEEKING,
+  PENDING_SEND,
+  REASON_IDLE,
+} from './states.ts';
 
 export function onConnectionTimer(e: EngineState, slot: number): void {
   e.checkMs[slot] = Infinity;
@@ -17,6 +29,7 @@ export function onConnectionTimer(e: EngineState, slot: number): void {
   else if (state === CONNECTING) onConnectTimer(e, slot);
   else if (state === DRAINING) onDrainTimer(e, slot);
   else if (state === PARKED) onParkedTimer(e, slot);
+  else if (state === PEEKING || state === ANSWERING) onUnheardTimer(e, slot);
 }
 
 /** Longest time without progress in the connection's present condition, ms; Infinity when there is no limit. */
@@ -34,6 +47,11 @@ function idleLimitMs(e: EngineState, slot: number): number {
 function onParkedTimer(e: EngineState, slot: number): void {
   if (e.nowMs - e.startedMs[slot] >= parkedLimitMs(e, slot)) end(e, slot, CLOSE_ABORT, REASON_IDLE);
   else superviseParked(e, slot);
+}
+
+/** The client says nothing, or does not even take our answer. */
+function onUnheardTimer(e: EngineState, slot: number): void {
+  end(e, slot, CLOSE_ABORT, REASON_IDLE);
 }
 
 function onOpenTimer(e: EngineState, slot: number): void {
@@ -69,6 +87,7 @@ function sideHasBytesOut(e: EngineState, side: number, limitMs: number): boolean
 export function superviseAll(e: EngineState): void {
   for (let slot = 0; slot < e.slotsTouched; slot++) {
     if (e.state[slot] === PARKED) superviseParked(e, slot);
+    if (e.state[slot] === PEEKING) supervisePeeking(e, slot);
     if (e.state[slot] !== OPEN || e.checkMs[slot] <= e.nowMs + CHECK_MS) continue;
     // Nobody has measured its progress while there was no limit: it counts from now.
     if (e.checkMs[slot] === Infinity) e.progressMs[slot] = e.nowMs;

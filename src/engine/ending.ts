@@ -7,6 +7,7 @@
  */
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
 import { creditClient } from '../table/clients.ts';
+import { LISTENER_NONE } from '../table/schema.ts';
 import { giveConnection, giveInFlight } from '../table/shared.ts';
 import { giveSource } from '../table/sources.ts';
 import { addTraffic } from '../table/traffic.ts';
@@ -18,12 +19,14 @@ import {
   DRAINING,
   ENDING,
   FREE,
+  IDLING,
   MARK_DRAINS,
   OPEN,
   PARKED,
   REASON_ABORT,
   REASON_DENIED,
   REASON_IDLE,
+  REASON_IDLER,
   REASON_ORDERLY,
   REASON_REFUSED,
   REASON_STOP,
@@ -32,6 +35,8 @@ import {
 
 /** A draining side that takes nothing for this long is cut off. */
 export const DRAIN_STALL_MS = 10_000;
+/** How long nobody tries to have more idlers after one has ended, or could not be had. */
+const IDLERS_PAUSE_MS = 1000;
 const DRAIN_POLL_MIN_MS = 16;
 const DRAIN_POLL_MAX_MS = 250;
 
@@ -41,12 +46,14 @@ export function end(e: EngineState, slot: number, how: number, reason: number): 
     if (how === CLOSE_ABORT) e.how[slot] = CLOSE_ABORT;
     return;
   }
-  credit(e, slot);
-  if (e.state[slot] === CONNECTING) leaveConnecting(e);
-  else if (e.state[slot] === PARKED) leaveParking(e, slot);
+  const state = e.state[slot];
+  // Before the bytes are credited: whoever sums what runs and what has ended counts none of them twice.
   e.state[slot] = ENDING;
+  credit(e, slot, state);
+  if (state === CONNECTING) leaveConnecting(e);
+  else if (state === PARKED) leaveParking(e, slot);
   e.how[slot] = how;
-  e.reason[slot] = reason;
+  e.reason[slot] = e.isIdler(slot) ? leaveIdlers(e) : reason;
   e.clearTimer(slot);
   cancelPending(e, slot * 2, PENDING_ALL);
   cancelPending(e, slot * 2 + 1, PENDING_ALL);
@@ -88,14 +95,14 @@ function leavePlaces(e: EngineState, slot: number): void {
 }
 
 /** What has come from each side is the client's and the server's account; nothing is received from now on. */
-function credit(e: EngineState, slot: number): void {
+function credit(e: EngineState, slot: number, state: number): void {
   const fromClient = e.bytesIn[slot * 2];
   const fromServer = e.bytesIn[slot * 2 + 1];
   const client = e.client[slot];
   if (client !== 0) creditClient(e.tables, e.worker, client, e.clientGeneration[slot], fromServer, fromClient);
   // What was received for a server that never stood has not gone to it.
-  const state = e.state[slot];
-  if (state === OPEN || state === DRAINING) addTraffic(e.tables, e.worker, e.server[slot], fromClient, fromServer);
+  const hasStood = (state === OPEN || state === DRAINING || state === IDLING) && e.server[slot] !== 0;
+  if (hasStood) addTraffic(e.tables, e.worker, e.server[slot], fromClient, fromServer);
 }
 
 /** Gives back the place at the server, if the connection has one. */
@@ -103,6 +110,8 @@ export function leaveServer(e: EngineState, slot: number): void {
   const server = e.server[slot];
   if (server === 0) return;
   e.server[slot] = 0;
+  if (e.idlersAt[server] > 0 && e.tables.connections.listener[e.slotFirst + slot] === LISTENER_NONE)
+    e.idlersAt[server]--;
   giveInFlight(e.tables, server);
 }
 
@@ -110,6 +119,7 @@ export function leaveServer(e: EngineState, slot: number): void {
 export function leaveConnecting(e: EngineState): void {
   e.connecting--;
   e.acceptDirty = true;
+  if (e.parking.isShortOfPending) e.parking.isSweepDue = true;
 }
 
 function countEnding(e: EngineState, slot: number): void {
@@ -132,6 +142,18 @@ function countEnding(e: EngineState, slot: number): void {
     case REASON_REFUSED:
       return e.count(counters.refused, 1);
   }
+}
+
+/** Another idler may have to take its place: not at once, for its server may have ended it, and would again. */
+function leaveIdlers(e: EngineState): number {
+  e.idlers--;
+  lookAgain(e);
+  return REASON_IDLER;
+}
+
+/** In a while it is time to see whether idlers are missing. */
+export function lookAgain(e: EngineState): void {
+  if (e.stop === 0 && !e.wheel.isSet(e.timerIdlers)) e.wheel.set(e.timerIdlers, e.nowMs + IDLERS_PAUSE_MS);
 }
 
 /**

@@ -9,6 +9,7 @@
  */
 import { fail } from '../base/assert.ts';
 import type { Fd, Us } from '../base/brand.ts';
+import { ENDPOINT_KIND, KIND_NONE } from '../base/endpoint.ts';
 import {
   CLOSE_ABORT,
   FLAG_MORE,
@@ -21,11 +22,13 @@ import {
   OP_WATCH,
   STOP,
   type CompletionBatch,
+  type StreamOptions,
   type Turn,
 } from '../loop/loop.ts';
 import { addTo, setLane } from '../table/columns.ts';
 import { configAt, currentVersion, noteVersion } from '../table/publish.ts';
 import { stopping, takeCloseRequest } from '../table/shared.ts';
+import type { ConfigBank } from '../table/tables.ts';
 import { resumeAccept } from './accept-state.ts';
 import { armAccepts, onAccept } from './acceptor.ts';
 import { onParkingTimer, serveParked } from './admission.ts';
@@ -33,6 +36,8 @@ import { takeBulkTurn } from './bulk-turns.ts';
 import { onConnect } from './connector.ts';
 import { onConnectionTimer, superviseAll } from './deadlines.ts';
 import { end } from './ending.ts';
+import { keepIdlers, leaveServersOf } from './idlers.ts';
+import { decideHeard, serveSpoken } from './peeking.ts';
 import { onRecv, onSend, onWatch } from './relay.ts';
 import { EngineState, type EngineOptions } from './state.ts';
 import { ENDING, FREE, REASON_ABORT, REASON_STOP } from './states.ts';
@@ -60,9 +65,12 @@ export function createEngine(options: EngineOptions): Engine {
     e.acceptsTaken = 0;
     followConfiguration(e);
     dispatch(e, batch);
+    if (e.heard.count > 0) decideHeard(e);
     e.wheel.advance(e.nowMs, fire);
     takeBulkTurn(e);
+    if (e.spoken.count > 0) serveSpoken(e);
     if (e.parking.count > 0 || e.isWanting) serveParked(e);
+    if (e.isIdlersDue) keepIdlers(e);
     if (e.acceptDirty || isLeftToOthers(e)) armAccepts(e);
     report(e);
     e.batch = undefined;
@@ -123,6 +131,7 @@ function fireTimer(e: EngineState, key: number): void {
   if (key < e.slotCount) onConnectionTimer(e, key);
   else if (key === e.timerResumeAccept) resumeAccept(e);
   else if (key === e.timerParking) onParkingTimer(e);
+  else if (key === e.timerIdlers) e.isIdlersDue = true;
   else trim(e);
 }
 
@@ -137,17 +146,26 @@ function followConfiguration(e: EngineState): void {
   const version = currentVersion(e.tables);
   if (version !== e.configVersion) {
     e.configVersion = version;
+    const before = e.config;
     e.config = configAt(e.tables, version);
-    e.streamOptions = {
-      noDelay: e.config.settings.tcpNoDelay[0] !== 0,
-      keepAlive: e.config.settings.keepAlive[0] !== 0,
-    };
+    // As long as the version is not noted, what was in force before is still there.
+    if (e.idlers > 0) leaveServersOf(e, before);
+    e.streamOptions = streamOptionsOf(e.config);
+    e.dumping = e.config.settings.isDumping[0] === 0 ? undefined : e.dumps;
     noteVersion(e.tables, e.worker, version);
     superviseAll(e);
     e.parking.isSweepDue = true;
+    e.isIdlersDue = true;
     e.acceptDirty = true;
   }
   if (e.stop === 0 && stopping(e.tables) !== 0) beginStop(e);
+}
+
+function streamOptionsOf({ settings }: ConfigBank): StreamOptions {
+  const { tcpNoDelay, keepAlive, source } = settings;
+  const options = { noDelay: tcpNoDelay[0] !== 0, keepAlive: keepAlive[0] !== 0 };
+  // A copy: the bank is filled anew while sockets may still be opened by it.
+  return source[ENDPOINT_KIND] === KIND_NONE ? options : { ...options, source: source.slice() };
 }
 
 /** Somebody wants a connection ended: by abort, so that neither side takes it for complete. */
@@ -161,6 +179,7 @@ function obeyCloseRequest(e: EngineState): void {
 /** Stops accepting and ends every connection. The turns go on until all of them are joined. */
 function beginStop(e: EngineState): void {
   e.stop = stopping(e.tables);
+  e.wheel.clear(e.timerIdlers);
   e.acceptDirty = true;
   for (let slot = 0; slot < e.slotsTouched; slot++) {
     const state = e.state[slot];
@@ -174,6 +193,7 @@ function report(e: EngineState): void {
   setLane(gauges.used, e.worker, e.used);
   setLane(gauges.parked, e.worker, e.parking.count);
   setLane(gauges.pending, e.worker, e.connecting);
+  setLane(gauges.idlers, e.worker, e.idlers);
   setLane(gauges.descriptors, e.worker, e.descriptors + e.loop.pipeDescriptors());
   setLane(gauges.bigBuffers, e.worker, e.big.lent + e.pipesLent);
   setLane(gauges.smallBuffers, e.worker, e.loop.buffersHeld());

@@ -2,10 +2,9 @@
 import { ENDPOINT_SIZE, KIND_IPV4, writeEndpoint } from '../base/endpoint.ts';
 import { ECONNREFUSED } from '../base/errno.ts';
 import { deciseconds } from '../balance/servers.ts';
+import { writeWords } from '../control/access-lists.suite.ts';
 import { OP_CONNECT, OP_RECV } from '../loop/loop.ts';
 import {
-  ACL_DENY,
-  ACL_PERMIT,
   FARM_F_HASH,
   FARM_F_HASH_ORIGINAL,
   FARM_F_LEASTCONN,
@@ -54,12 +53,6 @@ interface Server {
   acl: number;
 }
 
-interface Entry {
-  readonly action: number;
-  readonly address: readonly number[];
-  readonly mask: readonly number[];
-}
-
 /** `:max:hard:weight:prio`, each of which may be missing. */
 function serverOf(port: number, suffix: string): Server {
   const [max = 0, hard = 0, weight = 0, prio = 0] = suffix.split(':').slice(1).map(Number);
@@ -72,7 +65,7 @@ export class ExampleStage {
   private readonly servers: Server[];
   private readonly emergency: Server | undefined;
   private readonly abuse: Server | undefined;
-  private readonly lists: Entry[][] = Array.from({ length: 10 }, () => []);
+  private readonly lists: string[][] = Array.from({ length: 10 }, () => []);
   private clientAcl = 0;
   private readonly times = { blacklist: 30, timeout: 3, tracking: 0, clients: 2048 };
   private readonly dead: readonly string[];
@@ -107,7 +100,7 @@ export class ExampleStage {
     const [command, ...rest] = line.trim().split(' ') as [string, ...string[]];
     let reply = '';
     if (command === 'server') this.changeServer(Number(rest[0]), rest.slice(1));
-    else if (command === 'acl') this.lists[Number(rest[0])]!.push(entryOf(rest.slice(1)));
+    else if (command === 'acl') this.lists[Number(rest[0])]!.push(rest.slice(1).join(' '));
     else if (command === 'no' && rest[0] === 'acl') this.lists[Number(rest[1])]!.length = 0;
     else if (command === 'no') this.flags &= ~flagOf(rest.join(' '));
     else if (command === 'client_acl') {
@@ -164,24 +157,7 @@ export class ExampleStage {
     this.servers.forEach((server, index) => writeServer(draft, FIRST_SERVER + index, server));
     if (this.emergency) writeServer(draft, EMERGENCY, this.emergency);
     if (this.abuse) writeServer(draft, ABUSE, this.abuse);
-    this.writeLists(draft);
-  }
-
-  private writeLists({ acls, aclEntries }: ConfigBank): void {
-    let at = 0;
-    this.lists.forEach((list, acl) => {
-      acls.first[acl] = at;
-      acls.count[acl] = list.length;
-      acls.otherwise[acl] = list.at(-1)?.action === ACL_PERMIT ? ACL_DENY : ACL_PERMIT;
-      for (const { action, address, mask } of list) {
-        aclEntries.action[at] = action;
-        for (const word of [0, 1, 2, 3] as const) {
-          aclEntries[`address${word}`][at] = wordOf(address, word);
-          aclEntries[`mask${word}`][at] = wordOf(mask, word);
-        }
-        at++;
-      }
-    });
+    writeWords(draft, this.lists);
   }
 
   /* ---- clients ---- */
@@ -242,29 +218,4 @@ function writeServer(draft: ConfigBank, row: number, server: Server): void {
   if (port === 0) draft.servers.endpoint.fill(0, at, at + ENDPOINT_SIZE);
   else writeEndpoint({ kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, 1), port }, draft.servers.endpoint, at);
   for (const key of ['max', 'hard', 'weight', 'prio', 'acl'] as const) draft.servers[key][row] = server[key];
-}
-
-/** `permit 127.0.0.1`, `deny 10.0.0.0 255.0.0.0`, `permit 2001::/16`: all that the examples say. */
-function entryOf([action, address = '', mask = '255.255.255.255']: string[]): Entry {
-  const isIpv6 = address.includes(':');
-  const [net = '', length = '128'] = address.split('/');
-  const ipv4 = (text: string): number[] => text.split('.').map(Number);
-  const bits = Number(length);
-  const maskBytes = isIpv6
-    ? Array.from({ length: 16 }, (_, byte) => (0xff00 >>> Math.min(8, Math.max(0, bits - byte * 8))) & 255)
-    : [...new Array<number>(12).fill(255), ...ipv4(mask)];
-  const group = parseInt(net.split(':')[0]!, 16);
-  const bytes = isIpv6
-    ? [group >>> 8, group & 255, ...new Array<number>(14).fill(0)]
-    : [...new Array<number>(10).fill(0), 255, 255, ...ipv4(address)];
-  return {
-    action: action === 'permit' ? ACL_PERMIT : ACL_DENY,
-    address: bytes.map((byte, index) => byte & maskBytes[index]!),
-    mask: maskBytes,
-  };
-}
-
-function wordOf(bytes: readonly number[], word: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(word * 4, word * 4 + 4);
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }

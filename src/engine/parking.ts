@@ -32,6 +32,8 @@ export class Parking {
   isSweepDue = false;
   /** Somebody could be served but for a place in `conn_max`. */
   isShortOfRoom = false;
+  /** The same but for a place in `pending_max`. */
+  isShortOfPending = false;
 
   constructor(slots: number) {
     this.before = new Int32Array(slots);

@@ -9,12 +9,15 @@ import { assert } from '../base/assert.ts';
 import type { ArenaOffset } from '../base/brand.ts';
 import { ECANCELED } from '../base/errno.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
+import { writeDump } from '../table/dumps.ts';
+import type { Ring } from '../table/ring.ts';
 import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
 import { awaitTurn } from './bulk-turns.ts';
 import { drain, end, joined } from './ending.ts';
 import { cancelPending, CHECK_MS, submitRecv, submitSend } from './operations.ts';
 import { HELD_IN_PIPE, type EngineState } from './state.ts';
 import {
+  ANSWERING,
   CONNECTING,
   DRAINING,
   ENDING,
@@ -22,7 +25,7 @@ import {
   MARK_END_PASSED,
   MARK_ENDED,
   OPEN,
-  PARKED,
+  PEEKING,
   PENDING_RECV,
   PENDING_SEND,
   PENDING_WATCH,
@@ -52,13 +55,40 @@ export function onRecv(e: EngineState, side: number, seq: number, result: number
     e.sentLength[side] = 0;
     e.bytesIn[side] += result;
     e.progressMs[slot] = e.nowMs;
+    if (e.dumping !== undefined) dump(e, e.dumping, side, result);
     if (state === OPEN) passBytes(e, side);
+    else if (state !== CONNECTING) heardAside(e, side);
   } else if (result === 0) {
     e.marks[side] |= MARK_ENDED;
     e.dropBulk(side);
     if (state === OPEN) passEnd(e, side);
+    else if (state !== CONNECTING) heardAside(e, side);
   } else if (result !== -ECANCELED) {
     streamFailed(e, side);
+  }
+}
+
+/** Writes down what was received. What is in a pipe cannot be seen, so it counts as one piece that found no room. */
+function dump(e: EngineState, ring: Ring, side: number, length: number): void {
+  const at = e.held[side];
+  if (at === HELD_IN_PIPE) ring.miss();
+  else writeDump(ring, e.slotFirst * 2 + side, e.loop.arena, at, length);
+}
+
+/** An idler whose server has said more is closed, and made again as one that the server has ended: so nobody is flooded. */
+const IDLE_TALK_MAX = 1 << 20;
+
+/** Bytes, or the end, of a side whose connection has no other one: a client that is peeked at, an idler's server. */
+function heardAside(e: EngineState, side: number): void {
+  const slot = side >> 1;
+  if (e.state[slot] === PEEKING) {
+    e.heard.push(slot);
+  } else if (e.held[side] === 0 || e.bytesIn[side] > IDLE_TALK_MAX) {
+    end(e, slot, CLOSE_ORDERLY, REASON_ORDERLY);
+  } else {
+    // Nobody wants to know what a server says to nobody.
+    e.dropHeld(side);
+    submitRecv(e, side);
   }
 }
 
@@ -78,9 +108,19 @@ export function onSend(e: EngineState, target: number, seq: number, result: numb
   }
   e.progressMs[slot] = e.nowMs;
   e.sentLength[source] += result;
-  if (state === DRAINING) return;
+  if (state !== OPEN) {
+    if (state === ANSWERING) answered(e, target);
+    return;
+  }
   if (e.sentLength[source] < e.heldLength[source]) awaitTurn(e, source);
   else passed(e, source);
+}
+
+/** The client has been sent our answer: its connection ends when it has taken that. */
+function answered(e: EngineState, client: number): void {
+  e.dropHeld(client ^ 1);
+  e.loop.shutdown(e.fdOf(client));
+  drain(e, client, CLOSE_ORDERLY);
 }
 
 export function onWatch(e: EngineState, side: number, seq: number, result: number): void {
@@ -93,8 +133,8 @@ export function onWatch(e: EngineState, side: number, seq: number, result: numbe
     return;
   }
   if (result === -ECANCELED || state === DRAINING) return;
-  if (state === CONNECTING || state === PARKED) end(e, slot, CLOSE_ABORT, REASON_ABORT);
-  else becomeDeaf(e, side);
+  if (state === OPEN) becomeDeaf(e, side);
+  else end(e, slot, CLOSE_ABORT, REASON_ABORT);
 }
 
 /** Both sides stand: pass on what the client has sent while its server was connected, and read the server. */
@@ -116,7 +156,8 @@ function passBytes(e: EngineState, source: number): void {
 function passed(e: EngineState, source: number): void {
   const length = e.heldLength[source];
   e.dropHeld(source);
-  if (length < e.loop.smallSize) {
+  // Whoever dumps has to see the bytes, so bulk data goes through small buffers, too.
+  if (length < e.loop.smallSize || e.dumping !== undefined) {
     e.dropBulk(source);
     e.fullBytes[source] = 0;
   } else if (!e.isBulk(source)) {
@@ -170,8 +211,8 @@ function streamFailed(e: EngineState, side: number): void {
   const slot = side >> 1;
   e.marks[side] |= MARK_DEAF;
   e.dropBulk(side);
-  if (e.state[slot] === CONNECTING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
-  else drain(e, side ^ 1, CLOSE_ABORT);
+  if (e.state[slot] === OPEN) drain(e, side ^ 1, CLOSE_ABORT);
+  else end(e, slot, CLOSE_ABORT, REASON_ABORT);
 }
 
 /**
@@ -182,8 +223,8 @@ function sendFailed(e: EngineState, target: number): void {
   const slot = target >> 1;
   e.dropHeld(target ^ 1);
   e.dropBulk(target ^ 1);
-  if (e.state[slot] === DRAINING) return;
-  becomeDeaf(e, target);
+  if (e.state[slot] === OPEN) becomeDeaf(e, target);
+  else if (e.state[slot] === ANSWERING) end(e, slot, CLOSE_ABORT, REASON_ABORT);
 }
 
 function becomeDeaf(e: EngineState, side: number): void {

@@ -45,11 +45,23 @@ export function placesAtOnce(e: EngineState, free: number): number {
   return e.workerCount === 1 ? free : Math.ceil(free / e.workerCount);
 }
 
-/** Connections that may wait for their server in this worker: its part of `pending_max`. The parts add up exactly. */
+/** Connections that may wait for their server in this worker: its part of `pending_max`. */
 export function pendingShare(e: EngineState): number {
-  const pendingMax = e.config.settings.pendingMax[0];
-  const rest = pendingMax % e.workerCount;
-  return (pendingMax - rest) / e.workerCount + (e.worker < rest ? 1 : 0);
+  return partOf(e, e.config.settings.pendingMax[0]);
+}
+
+/**
+ * The same for those who are accepted already. One always may: of a limit below the number of workers some have no part,
+ * and would never serve whom they have.
+ */
+export function pendingShareOfOwn(e: EngineState): number {
+  return Math.max(1, pendingShare(e));
+}
+
+/** The worker's part of what all of them have together. The parts add up exactly. */
+export function partOf(e: EngineState, total: number): number {
+  const rest = total % e.workerCount;
+  return (total - rest) / e.workerCount + (e.worker < rest ? 1 : 0);
 }
 
 /** Descriptors that no worker has open. Those of others are as they told at the end of their last turn. */

@@ -16,6 +16,7 @@ import {
 import { sumLanes } from '../table/columns.ts';
 import { ACL_NONE } from '../table/schema.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
+import type { Ring } from '../table/ring.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import { BIG_SIZE } from './big-buffers.ts';
 import { createEngine, type Engine } from './engine.ts';
@@ -43,7 +44,7 @@ export interface Submission {
 
 export class NotingLoop implements Loop {
   readonly kind = 'sim';
-  readonly arena = new Uint8Array(0);
+  readonly arena = new Uint8Array(16 * SMALL);
   readonly smallSize = SMALL;
   readonly bigOffset = (1 << 20) as ArenaOffset;
   readonly bigLength = 2 * BIG_SIZE;
@@ -148,6 +149,8 @@ export interface Options {
   readonly parkedMax?: number;
   /** Workers there are; the engine is the first. */
   readonly workerCount?: number;
+  /** Where dumps go. */
+  readonly dumps?: Ring;
   /** Changes whatever else is to be configured. */
   readonly configure?: (draft: ConfigBank) => void;
 }
@@ -156,7 +159,7 @@ export interface Options {
 export const EMERGENCY = 1;
 export const ABUSE = 2;
 const ACLS = 10;
-const ENTRIES = 64;
+const RANGES = 64;
 
 /** The address of a server row: 10.0.0.1:80 for the first of the farm. */
 export function serverAddress(row: number): Uint8Array {
@@ -179,16 +182,16 @@ export class Stage {
     this.tables = openTables(createTables());
     this.publish(options);
     registerWorker(this.tables, 0);
-    const { workerCount = 1 } = options;
+    const { workerCount = 1, dumps } = options;
     const wakeWorker = (worker: number): void => void this.woken.push(worker);
-    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker };
+    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker, dumps };
     this.engine = createEngine({ loop: this.loop, tables: this.tables, ...slots, nowMs: this.nowMs });
     this.turn();
   }
 
   private publish({ servers = 2, connMax = 8, pendingMax = 8, descriptorMax = 100, ...rest }: Options): void {
     const counts = { farms: 1, servers: FIRST_SERVER + servers, listeners: 1, settings: 1 };
-    const draft = beginPublish(this.tables, { ...counts, acls: ACLS, aclEntries: ENTRIES })!;
+    const draft = beginPublish(this.tables, { ...counts, acls: ACLS, aclRanges4: RANGES, aclRanges6: RANGES })!;
     const { sourceMax = 0, parkedMax = 8 } = rest;
     const settings = { connMax, pendingMax, descriptorMax, sourceMax, parkedMax, acceptBatch: 100, listenerCount: 1 };
     for (const [name, value] of Object.entries(settings)) draft.settings[name as keyof typeof settings][0] = value;

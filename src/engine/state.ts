@@ -12,6 +12,8 @@ import { PEER_SIZE } from '../base/endpoint.ts';
 import { SEQ_MASK, type CompletionBatch, type Loop, type StreamOptions } from '../loop/loop.ts';
 import { ClientVisit } from '../table/clients.ts';
 import { addTo, type Lanes } from '../table/columns.ts';
+import { SERVERS_MAX } from '../table/limits.ts';
+import type { Ring } from '../table/ring.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
 import { AcceptState } from './accept-state.ts';
 import { BigBuffers } from './big-buffers.ts';
@@ -32,6 +34,8 @@ export interface EngineOptions {
   readonly workerCount?: number;
   /** Makes another worker run a turn soon. */
   readonly wakeWorker?: (worker: number) => void;
+  /** Where dumps go. **Default** nowhere: nothing is dumped, whatever the configuration says. */
+  readonly dumps?: Ring | undefined;
   /** Monotonic time of the first turn, in ms. */
   readonly nowMs: number;
 }
@@ -40,7 +44,7 @@ export interface EngineOptions {
 export const NO_MARK = -1;
 
 /** Timer keys beyond the connections. */
-const TIMERS_EXTRA = 3;
+const TIMERS_EXTRA = 4;
 /** Pages of big buffers are given back, and pipes closed, this long after one came back. */
 const TRIM_MS = 1000;
 /** In `held`: the bytes are in the direction's pipe. No buffer of the arena begins there. */
@@ -56,13 +60,21 @@ export class EngineState {
   readonly slotCount: number;
   readonly workerCount: number;
   readonly wakeWorker: (worker: number) => void;
+  readonly dumps: Ring | undefined;
   readonly wheel: TimerWheel;
   readonly big: BigBuffers;
   /** Directions whose next bulk step waits for its turn. */
   readonly bulkTurns: SideQueue;
+  /** Slots of clients that were peeked at and have said something, or that they say nothing. */
+  readonly heard: SideQueue;
+  /** Slots of those who have and wait until another may wait for its server, each once: `isSpoken`. */
+  readonly spoken: SideQueue;
+  readonly isSpoken: Uint8Array;
 
   /** The configuration bank in force; changes between turns only. */
   config: ConfigBank;
+  /** Where what is received is dumped; undefined while nobody wants that. */
+  dumping: Ring | undefined;
   /** How upstream sockets are opened, from the configuration. */
   streamOptions: StreamOptions = { noDelay: true, keepAlive: false };
   readonly acceptor = new AcceptState();
@@ -125,6 +137,14 @@ export class EngineState {
   /** Connections with a place in `settings.used`: all but those that are parked, or refused and on their way out. */
   used = 0;
   connecting = 0;
+  /** Connections to servers that no client has. */
+  idlers = 0;
+  /** By server: places that they have, those that leave included. Address space but for the servers that have any. */
+  readonly idlersAt = new Uint32Array(SERVERS_MAX + 1);
+  /** Where the search for one that may be closed goes on. */
+  idlerSlot = 0;
+  /** There may be fewer, or more, idlers than wanted. */
+  isIdlersDue = true;
   descriptors = 0;
   pipesLent = 0;
   /** Accepting may be possible again: room was made, or the configuration changed. */
@@ -156,11 +176,15 @@ export class EngineState {
     this.slotCount = slotCount;
     this.workerCount = options.workerCount ?? 1;
     this.wakeWorker = options.wakeWorker ?? (() => undefined);
+    this.dumps = options.dumps;
     this.nowMs = options.nowMs;
     this.config = tables.config[0];
     this.wheel = new TimerWheel(slots + TIMERS_EXTRA, options.nowMs);
     this.big = new BigBuffers(loop.bigOffset, loop.bigLength);
     this.bulkTurns = new SideQueue(sides);
+    this.heard = new SideQueue(sides);
+    this.spoken = new SideQueue(slots);
+    this.isSpoken = new Uint8Array(slots);
 
     const slotEnd = slotFirst + slots;
     tables.workers.slotFirst[this.worker] = slotFirst;
@@ -192,8 +216,8 @@ export class EngineState {
     this.sendSeq = new Uint32Array(sides);
     this.watchSeq = new Uint32Array(sides);
     this.held = new Uint32Array(sides);
-    this.heldLength = new Uint32Array(sides);
-    this.sentLength = new Uint32Array(sides);
+    this.heldLength = tables.sides.heldLength.subarray(slotFirst * 2, slotEnd * 2);
+    this.sentLength = tables.sides.sentLength.subarray(slotFirst * 2, slotEnd * 2);
     this.sendLength = new Uint32Array(sides);
     this.fullBytes = new Uint32Array(sides);
     this.pipe = new Uint16Array(sides);
@@ -217,6 +241,16 @@ export class EngineState {
   /** Timer key for looking whether other workers have freed places that connections wait for. */
   get timerParking(): number {
     return this.slotCount + 2;
+  }
+
+  /** Timer key for trying to have as many idlers as wanted. */
+  get timerIdlers(): number {
+    return this.slotCount + 3;
+  }
+
+  /** An idler is a connection without a client. */
+  isIdler(slot: number): boolean {
+    return this.fd[slot * 2] < 0;
   }
 
   /** Where the address of the connection's client begins in `tables.connections.peer`. */
@@ -249,6 +283,27 @@ export class EngineState {
     this.fd[slot * 2 + 1] = -1;
     this.tables.workers.slotEnd[this.worker] = this.slotFirst + this.slotsTouched;
     return slot;
+  }
+
+  /** Sets up the row of a connection that begins. */
+  clearRow(slot: number, farm: number): void {
+    const client = slot * 2;
+    const server = client + 1;
+    this.farm[slot] = farm;
+    this.startedMs[slot] = this.nowMs;
+    this.progressMs[slot] = this.nowMs;
+    this.marks[client] = 0;
+    this.marks[server] = 0;
+    this.progressMark[client] = NO_MARK;
+    this.progressMark[server] = NO_MARK;
+    this.bytesIn[client] = 0;
+    this.bytesIn[server] = 0;
+    this.heldLength[client] = this.sentLength[client] = 0;
+    this.heldLength[server] = this.sentLength[server] = 0;
+    this.fullBytes[client] = 0;
+    this.fullBytes[server] = 0;
+    this.client[slot] = 0;
+    this.source[slot] = 0;
   }
 
   giveSlot(slot: number): void {

@@ -1,11 +1,14 @@
 /** What a connection is doing (the states themselves are in the schema, because main reads them too), and marks on it. */
 export {
+  CONNECTION_ANSWERING as ANSWERING,
   CONNECTION_CONNECTING as CONNECTING,
   CONNECTION_DRAINING as DRAINING,
   CONNECTION_ENDING as ENDING,
   CONNECTION_FREE as FREE,
+  CONNECTION_IDLING as IDLING,
   CONNECTION_OPEN as OPEN,
   CONNECTION_PARKED as PARKED,
+  CONNECTION_PEEKING as PEEKING,
 } from '../table/schema.ts';
 
 /** Bits of `pending`: operations in flight on a side. */
@@ -22,6 +25,8 @@ export { SIDE_ENDED as MARK_ENDED } from '../table/schema.ts';
 export const MARK_END_PASSED = 2;
 /** It no longer takes bytes (a send failed); nothing is read for it any more. */
 export const MARK_DEAF = 4;
+/** The client's server has failed, and it has no other one yet. */
+export const MARK_FAILED = 8;
 /** The connect under way was given up by its deadline. */
 export const MARK_CONNECT_EXPIRED = 16;
 /** The other side is gone; this one is given time to take what was received for it. */
@@ -39,3 +44,5 @@ export const REASON_STOP = 4;
 export const REASON_DENIED = 5;
 /** Its source has all its places, and nobody more may be parked. */
 export const REASON_REFUSED = 6;
+/** Whatever it was, there is no client whose ending would be counted. */
+export const REASON_IDLER = 7;

@@ -1,5 +1,6 @@
 /** The host contract on Linux. @owner the main thread. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { fchmodSync, lstatSync, realpathSync, unlinkSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import type { Fd } from '../base/brand.ts';
 import {
   ENDPOINT_KIND,
@@ -10,20 +11,31 @@ import {
   KIND_IPV6,
   KIND_UNIX,
 } from '../base/endpoint.ts';
-import { EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST } from '../base/errno.ts';
+import { EACCES, EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST } from '../base/errno.ts';
 import { listenRefusal } from '../base/listen-help.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { Libc } from '../ffi/libc.ts';
-import type { DescriptorLimit, Host, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
+import type {
+  DescriptorLimit,
+  Host,
+  HostError,
+  ListenOptions,
+  ListenResult,
+  LoopKindReport,
+  Tuning,
+} from '../loop/host.ts';
+import { changeRoot, sealRights } from './rights.ts';
 import { decodePeer, encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
 import {
   bindSockets,
   IPPROTO_IPV6,
+  IPPROTO_TCP,
   IPV6_V6ONLY,
   SHUT_RDWR,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOL_SOCKET,
+  TCP_NODELAY,
   type Sockets,
 } from './sockets.ts';
 import { openSystemLog } from './system-log.ts';
@@ -55,6 +67,13 @@ interface Identity {
   readonly inode: bigint;
 }
 
+/** A unix socket of ours in the file system. */
+interface OwnSocket {
+  readonly identity: Identity;
+  /** Where it is, without links; undefined: outside of what we see. */
+  readonly at: string | undefined;
+}
+
 export class LinuxHost implements Host {
   readonly nativeFile: string;
   private readonly ffi: Ffi;
@@ -63,7 +82,8 @@ export class LinuxHost implements Host {
   private readonly base: number;
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
-  private readonly own = new Map<string, Identity>();
+  private isSealed = false;
+  private readonly own = new Map<string, OwnSocket>();
 
   constructor(ffi: Ffi) {
     const memory = ffi.reserve(MEMORY_SIZE);
@@ -80,7 +100,7 @@ export class LinuxHost implements Host {
   listen(endpoint: Uint8Array, options: ListenOptions): ListenResult {
     const kind = endpoint[ENDPOINT_KIND];
     const opened = this.sockets.openStream(kind, options);
-    if (opened < 0) return { error: listenRefusal(opened, endpoint) };
+    if (opened < 0) return { error: this.refusal(opened, endpoint) };
     const fd = opened as Fd;
     if (kind !== KIND_UNIX) this.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     // The system's default (net.ipv6.bindv6only) must not decide which clients reach us.
@@ -90,7 +110,7 @@ export class LinuxHost implements Host {
     this.setReusePort([fd, options.beside], 0);
     if (result >= 0) return { fd };
     this.sockets.closeFd(fd);
-    return { error: listenRefusal(result, endpoint) };
+    return { error: this.refusal(result, endpoint) };
   }
 
   localEndpoint(fd: Fd): Uint8Array {
@@ -106,6 +126,13 @@ export class LinuxHost implements Host {
     endpoint[ENDPOINT_PATH_LENGTH] = text.length;
     endpoint.set(text, ENDPOINT_PATH);
     return endpoint;
+  }
+
+  tuneListening(fd: Fd, { backlog, noDelay }: Tuning): void {
+    // A unix socket refuses it, and has no need of it.
+    this.setOption(fd, IPPROTO_TCP, TCP_NODELAY, Number(noDelay));
+    // @source listen(2), Linux: of a socket that listens already it changes the backlog and nothing else.
+    this.libc.listen(fd, backlog);
   }
 
   stopListening(fd: Fd): void {
@@ -130,9 +157,12 @@ export class LinuxHost implements Host {
   unlinkOwn(path: string): void {
     const own = this.own.get(path);
     this.own.delete(path);
-    const now = identityOf(path);
-    if (own === undefined || now === undefined || own.device !== now.device || own.inode !== now.inode) return;
-    unlinkSync(path);
+    if (own?.at === undefined) return;
+    try {
+      if (isSame(own.identity, identityOf(own.at))) unlinkSync(own.at);
+    } catch {
+      // We may not any more. Whoever comes next finds that nobody answers, and takes its place.
+    }
   }
 
   descriptorLimit(): DescriptorLimit {
@@ -172,6 +202,18 @@ export class LinuxHost implements Host {
     this.ffi.preferBigPages(bytes);
   }
 
+  changeRoot(path: string): number {
+    const result = changeRoot(this.ffi, path);
+    if (result < 0) return result;
+    for (const [name, { identity, at }] of this.own) this.own.set(name, { identity, at: at && seenFrom(path, at) });
+    return 0;
+  }
+
+  sealRights(): string {
+    this.isSealed = true;
+    return sealRights(this.ffi);
+  }
+
   exitNow(code: number): never {
     this.libc._exit(code);
     throw new Error('_exit does not return');
@@ -188,17 +230,25 @@ export class LinuxHost implements Host {
     ];
   }
 
+  private refusal(errno: number, endpoint: Uint8Array): HostError {
+    const refusal = listenRefusal(errno, endpoint);
+    if (!this.isSealed || errno !== -EACCES || endpoint[ENDPOINT_KIND] === KIND_UNIX) return refusal;
+    return { ...refusal, help: `${refusal.help}; -u has given that up, so name it at the start` };
+  }
+
   /** @returns 0 or -errno; -EEXIST when the unix path is a file that is no socket. */
-  private bindAndListen(fd: Fd, endpoint: Uint8Array, options: ListenOptions): number {
+  private bindAndListen(fd: Fd, endpoint: Uint8Array, { backlog, mode, isTrial }: ListenOptions): number {
     const isUnix = endpoint[ENDPOINT_KIND] === KIND_UNIX;
+    // Before it has a name, at which somebody else could put another file. @source unix(7): bind takes it from the socket
+    if (isUnix && mode !== undefined) fchmodSync(fd, mode);
     let bound = this.bind(fd, endpoint);
     if (bound === -EADDRINUSE && isUnix) {
       const left = this.removeLeftover(endpoint);
       bound = left < 0 ? left : this.bind(fd, endpoint);
     }
     if (bound < 0) return bound;
-    if (isUnix) this.claim(endpointText(endpoint, 0), options.mode);
-    return this.libc.listen(fd, options.backlog);
+    if (isUnix) this.claim(endpointText(endpoint, 0));
+    return isTrial === true ? 0 : this.libc.listen(fd, backlog);
   }
 
   private bind(fd: Fd, endpoint: Uint8Array): number {
@@ -224,10 +274,14 @@ export class LinuxHost implements Host {
     return encodeSockaddr(endpoint, 0, this.bytes, ADDRESS_AT);
   }
 
-  private claim(path: string, mode: number | undefined): void {
-    if (mode !== undefined) chmodSync(path, mode);
+  private claim(path: string): void {
     const identity = identityOf(path);
-    if (identity !== undefined) this.own.set(path, identity);
+    if (identity === undefined) return;
+    try {
+      this.own.set(path, { identity, at: join(realpathSync.native(dirname(path)), basename(path)) });
+    } catch {
+      // It has been removed already, with its folder.
+    }
   }
 
   /** Two sockets may overlap while both are bound with this option; nobody else's can, for they are not ours. */
@@ -261,4 +315,14 @@ function toLimit(value: number): bigint {
 function identityOf(path: string): Identity | undefined {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? undefined : { device: found.dev, inode: found.ino };
+}
+
+function isSame(one: Identity, other: Identity | undefined): boolean {
+  return one.device === other?.device && one.inode === other.inode;
+}
+
+/** The path of a file inside a folder for who has that folder as root directory; undefined for one outside. */
+function seenFrom(root: string, path: string): string | undefined {
+  const inside = relative(root, path);
+  return inside === '..' || inside.startsWith('../') ? undefined : join('/', inside);
 }

@@ -84,6 +84,18 @@ export class Pipes {
     return result;
   }
 
+  /** Copies bytes that were received already into the pipe, at an address. @returns as `fill`. */
+  write(pipe: number, address: number, length: number): number {
+    assert(this.content[pipe] === 0, 'a pipe is filled when it is empty');
+    const { libc } = this.ffi;
+    let result: number;
+    do {
+      result = libc.write(this.writeEnd[pipe], address, length);
+    } while (result === -EINTR);
+    if (result > 0) this.content[pipe] = result;
+    return result;
+  }
+
   /** Moves what the socket takes out of the pipe. @returns 0 when the pipe is empty, else why not: -EAGAIN, -errno. */
   drain(pipe: number, fd: number): number {
     const { libc } = this.ffi;

@@ -8,7 +8,7 @@ import { KIND_UNIX, PEER_SIZE } from '../base/endpoint.ts';
 import { EAFNOSUPPORT, EAGAIN, EBADF, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../base/errno.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { StreamOptions } from '../loop/loop.ts';
-import { decodePeer, familyOf, SOCKADDR_SIZE } from './sockaddr.ts';
+import { decodePeer, encodeSockaddr, familyOf, SOCKADDR_SIZE } from './sockaddr.ts';
 
 export const SOCK_STREAM = 1;
 /** O_NONBLOCK and O_CLOEXEC, for socket(2) and accept4(2). @source asm-generic/fcntl.h (x86-64, arm64, riscv64) */
@@ -23,6 +23,9 @@ export const SO_ERROR = 4;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+/** Level of what IPv6 sockets obey as well. @source ip(7) */
+const IPPROTO_IP = 0;
+const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const IPPROTO_IPV6 = 41;
@@ -30,7 +33,7 @@ export const IPV6_V6ONLY = 26;
 
 const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
-const TCP_INFO = 11;
+export const TCP_INFO = 11;
 /** tcpi_state, the first byte of struct tcp_info, of a connection that is gone. @source netinet/tcp.h */
 const TCP_CLOSE = 7;
 /** struct tcp_info: tcpi_bytes_acked, u64. Kernel 4.1 and newer. @source linux/tcp.h, checked by test/loop */
@@ -48,7 +51,7 @@ const ACCEPT_SKIPS_MAX = 64;
 /** See the functions' own comments in `bindSockets`. All are one or two system calls, none allocates. */
 export interface Sockets {
   /**
-   * Opens a non-blocking, close-on-exec stream socket.
+   * Opens a non-blocking, close-on-exec stream socket, bound to its source address if there is one.
    * @param kind KIND_IPV4, KIND_IPV6 or KIND_UNIX. @returns descriptor or -errno (-EAFNOSUPPORT for other kinds).
    */
   openStream(kind: number, options: StreamOptions): number;
@@ -114,7 +117,17 @@ export function bindSockets(ffi: Ffi): Sockets {
     // Neither can fail on a fresh TCP socket, and a connection without them still works.
     if (options.noDelay) setOne(fd, IPPROTO_TCP, TCP_NODELAY);
     if (options.keepAlive) setOne(fd, SOL_SOCKET, SO_KEEPALIVE);
-    return fd;
+    return options.source === undefined ? fd : bindTo(fd, options.source);
+  }
+
+  /** The port is chosen by the connect, which knows where it goes: one port then serves many servers. */
+  function bindTo(fd: number, source: Uint8Array): number {
+    // Kernels that do not know it take a port at once.
+    setOne(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+    const result = libc.bind(fd, base + SCRATCH_ADDRESS, encodeSockaddr(source, 0, bytes, SCRATCH_ADDRESS));
+    if (result >= 0) return fd;
+    libc.close(fd);
+    return result;
   }
 
   function acceptOne(listener: Fd, peers: Uint8Array, peersOffset: number): number {

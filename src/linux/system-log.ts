@@ -19,7 +19,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export const SEVERITY_ERROR = 3;
 
 /**
- * Makes a function that logs one line under `ident`.
+ * Makes a function that logs one line under `ident`. Connects at once, and again when the log has been restarted.
  *
  * @param path the log's socket.
  * @returns false from the call when there is no log or it does not take the line: nobody waits for a log.
@@ -44,6 +44,8 @@ export function openSystemLog(ffi: Ffi, ident: string, path = '/dev/log'): (text
     }
     return opened;
   };
+  // Its path may be out of reach by the time there is something to tell.
+  fd = open();
   return (text) => {
     const line = Buffer.from(`<${FACILITY | SEVERITY_ERROR}>${stamp(new Date())} ${ident}[${process.pid}]: ${text}`);
     const length = Math.min(line.length, LINE_MAX);

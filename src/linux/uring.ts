@@ -24,7 +24,6 @@ import { Connector } from './uring/connector.ts';
 import { POLLIN } from './uring/kernel.ts';
 import {
   CANCEL_ASKED,
-  DRAINED,
   QUEUED,
   SIDE_FD,
   SIDE_FLAGS,
@@ -46,6 +45,8 @@ import { Plumber } from './uring/plumber.ts';
 import type { ProvidedBuffers } from './uring/provided-buffers.ts';
 import { Reaper } from './uring/reaper.ts';
 import type { Ring } from './uring/ring.ts';
+import { StandingReceives } from './uring/standing.ts';
+import { StreamErrors } from './uring/stream-errors.ts';
 import type { Submitter } from './uring/submitter.ts';
 
 export type { UringCounters, UringOptions } from './uring/parts.ts';
@@ -84,6 +85,7 @@ export class UringLoop implements Loop {
   private readonly connector: Connector;
   private readonly plumber: Plumber;
   private readonly reaper: Reaper;
+  private readonly standing: StandingReceives;
   /** Starved receives are left although there are buffers: come back without sleeping. */
   private isHungry = false;
 
@@ -107,7 +109,9 @@ export class UringLoop implements Loop {
     this.starved = parts.starved;
     this.connector = new Connector(parts);
     this.plumber = new Plumber(parts);
-    this.reaper = new Reaper(parts, this.plumber);
+    const streamErrors = new StreamErrors(parts);
+    this.standing = new StandingReceives(parts, streamErrors);
+    this.reaper = new Reaper(parts, this.plumber, this.standing, streamErrors);
   }
 
   // Submissions.
@@ -124,7 +128,9 @@ export class UringLoop implements Loop {
   recv(side: SideSlot, seq: number, fd: Fd): void {
     const at = this.sides.begin(OP_RECV, side, seq, fd);
     this.words[at + SIDE_RECV_OFFSET] = 0;
-    this.submitter.recvSmall(side, seq, fd, (this.words[at + SIDE_FLAGS] & DRAINED) !== 0);
+    if (!this.standing.isClear(fd)) this.standing.ask(side, at);
+    else if (this.standing.isConversation(fd)) this.standing.arm(side, fd);
+    else this.submitter.recvSmall(side, seq, fd, this.standing.isDrained(fd));
   }
 
   recvInto(side: SideSlot, seq: number, fd: Fd, offset: ArenaOffset, length: number): void {
@@ -132,11 +138,14 @@ export class UringLoop implements Loop {
     const at = this.sides.begin(OP_RECV, side, seq, fd);
     this.words[at + SIDE_RECV_OFFSET] = offset;
     this.words[at + SIDE_RECV_LENGTH] = length;
-    this.submitter.recvInto(side, seq, fd, (this.words[at + SIDE_FLAGS] & DRAINED) !== 0, offset, length);
+    if (!this.standing.isClear(fd)) this.standing.ask(side, at);
+    else this.submitter.recvInto(side, seq, fd, this.standing.isDrained(fd), offset, length);
   }
 
   recvPipe(side: SideSlot, seq: number, fd: Fd, pipe: number): void {
-    this.plumber.recv(side, seq, fd, pipe);
+    const at = this.plumber.beginRecv(side, seq, fd, pipe);
+    if (!this.standing.isClear(fd)) this.standing.ask(side, at);
+    else this.submitter.poll(OP_RECV, side, seq, fd, POLLIN);
   }
 
   sendPipe(side: SideSlot, seq: number, fd: Fd, pipe: number, length: number): void {
@@ -164,6 +173,7 @@ export class UringLoop implements Loop {
     }
     const at = this.sides.find(op, slot, seq);
     if (at < 0) return;
+    if (op === OP_RECV && this.standing.cancel(slot, at)) return;
     const flags = this.words[at + SIDE_FLAGS];
     if (op === OP_RECV && (flags & STARVED) !== 0) {
       this.starved.remove(slot);
@@ -178,7 +188,9 @@ export class UringLoop implements Loop {
   }
 
   close(fd: Fd, how: number): void {
-    if (how === CLOSE_ABORT) this.sockets.setAbortOnClose(fd);
+    // The kernel resets a stream of which something was never read, and does not know of what lies here.
+    const isUnread = this.standing.forget(fd);
+    if (how === CLOSE_ABORT || isUnread) this.sockets.setAbortOnClose(fd);
     this.parts.errors.forget(fd);
     this.submitter.close(fd);
   }
@@ -206,7 +218,9 @@ export class UringLoop implements Loop {
   }
 
   openStream(kind: number, options: StreamOptions): number {
-    return this.sockets.openStream(kind, options);
+    const fd = this.sockets.openStream(kind, options);
+    if (fd >= 0) this.standing.begin(fd, kind);
+    return fd;
   }
 
   shutdown(fd: Fd): number {
@@ -236,9 +250,11 @@ export class UringLoop implements Loop {
     const { batch, ring } = this;
     batch.count = 0;
     for (;;) {
-      const deadline = turn(nowUs(), batch);
+      const now = nowUs();
+      const deadline = turn(now, batch);
       if (deadline === STOP) break;
       this.reaper.armWake();
+      this.standing.settle(now);
       this.feed();
       ring.enter(this.waitUs(deadline));
       this.connector.retryDue();
@@ -257,7 +273,7 @@ export class UringLoop implements Loop {
   private waitUs(deadline: Us): number {
     if (this.isHungry || !this.local.isEmpty() || this.ring.hasCompletions()) return 0;
     const now = nowUs();
-    const wait = Math.min(deadline, this.connector.dueAt()) - now;
+    const wait = Math.min(deadline, this.connector.dueAt(), this.parts.hiddenEnds.dueAt()) - now;
     if (wait <= 0) return 0;
     return wait < WAIT_MAX_US ? Math.ceil(wait) : WAIT_MAX_US;
   }
@@ -278,7 +294,7 @@ export class UringLoop implements Loop {
 
   private finishLocally(op: number, slot: number, seq: number, at: number, result: number): void {
     this.sides.end(op, at);
-    this.local.add(op, slot, seq, result);
+    this.local.add(op, slot, seq, result, 0);
   }
 
   private assertMemory(offset: number, length: number): void {

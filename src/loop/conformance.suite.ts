@@ -8,6 +8,7 @@ import { acceptCases } from './conformance/accept.suite.ts';
 import { buffersCases } from './conformance/buffers.suite.ts';
 import { cancelCases } from './conformance/cancel.suite.ts';
 import { connectCases } from './conformance/connect.suite.ts';
+import { conversationCases } from './conformance/conversation.suite.ts';
 import { crowdCases } from './conformance/crowd.suite.ts';
 import { endingCases } from './conformance/ending.suite.ts';
 import type { Net } from './conformance/net.ts';
@@ -24,6 +25,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   connect: connectCases,
   receive: receiveCases,
   send: sendCases,
+  conversation: conversationCases,
   pipe: pipeCases,
   ending: endingCases,
   watch: watchCases,

@@ -34,9 +34,14 @@ export interface ListenOptions {
    * where the system has no such thing.
    */
   readonly beside?: Fd | undefined;
+  /** Only whether it can be had: the address is bound and nobody can connect. **Default** no. */
+  readonly isTrial?: boolean;
   /** Permission bits of a unix socket, set before anybody can connect. Default: as the umask leaves them. */
   readonly mode?: number;
 }
+
+/** What can be changed of a socket that listens. */
+export type Tuning = Pick<ListenOptions, 'backlog' | 'noDelay'>;
 
 /** How many descriptors the process may have. Infinity when there is no limit. */
 export interface DescriptorLimit {
@@ -77,6 +82,12 @@ export interface Host {
 
   /** The address a socket is bound to, as ENDPOINT_SIZE bytes: for port 0. KIND_NONE when there is none. */
   localEndpoint(fd: Fd): Uint8Array;
+
+  /**
+   * Puts other options of a listener in force: how many may wait, and TCP_NODELAY for clients that come from now on.
+   * Those who are there keep what they have. No-op for a descriptor that does not listen.
+   */
+  tuneListening(fd: Fd, options: Tuning): void;
 
   /**
    * A listener takes no more clients, while its descriptor stays for accepts that are still to end. Those who waited at
@@ -143,6 +154,24 @@ export interface Host {
    * @returns a function that logs one line, false when the log did not take it; undefined where there is none.
    */
   systemLog(ident: string): ((text: string) => boolean) | undefined;
+
+  /**
+   * Makes a folder the root directory of the process, for good. Files that are open stay open; the current directory is
+   * still outside, so a change to `/` must follow. Unix sockets of `listen` that lie inside are still found by
+   * `unlinkOwn`. Undefined where there are no such things.
+   *
+   * @param path absolute and without links.
+   * @returns 0 or -errno.
+   */
+  readonly changeRoot?: (path: string) => number;
+
+  /**
+   * Makes what rights this process has left the most that any thread of it can ever have: to be called when the user has
+   * changed. No program can be started any more. Undefined where that cannot be had.
+   *
+   * @returns empty, or what could not be done, for people.
+   */
+  readonly sealRights?: () => string;
 
   /** Loops in order of preference, and why some cannot be used. */
   loopKinds(): readonly LoopKindReport[];

@@ -76,6 +76,11 @@ export interface StreamOptions {
   readonly noDelay: boolean;
   /** SO_KEEPALIVE; ignored for unix sockets. */
   readonly keepAlive: boolean;
+  /**
+   * The address it comes from: PEER_SIZE bytes with port 0, valid as long as the socket is not connected; ignored for
+   * unix sockets. When it cannot be had, `openStream` or the connect fails. **Default** as the system likes.
+   */
+  readonly source?: Uint8Array;
 }
 
 export interface Loop {

@@ -30,6 +30,12 @@ export function netAddress(endpoints: Uint8Array, offset: number): NetAddress | 
   return isIP(host) === 0 ? undefined : { host, port: portOf(endpoints, offset) };
 }
 
+/** Where a socket is to come from, as `net.Socket.connect` has it; unix sockets ignore it. */
+export function localAddress(source: Uint8Array): { readonly localAddress?: string } {
+  const address = netAddress(source, 0);
+  return address && 'host' in address ? { localAddress: address.host } : {};
+}
+
 /**
  * Writes who is at the other end of an accepted socket (PEER_SIZE bytes).
  * @returns false when the client has gone already, so that nobody knows any more.

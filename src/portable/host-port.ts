@@ -13,6 +13,7 @@ export function obeyHost(loop: NodeLoop, wakeFd: number): () => void {
   channel.onmessage = (event) => {
     const { data } = event as { data: Request };
     if (data.ask === 'wake') loop.wake();
+    else if (data.ask === 'tune') loop.tuneListening(data.fd, data.tuning);
     else if (data.ask === 'close') loop.close(data.fd as Fd, CLOSE_ORDERLY);
     else void answer(loop, data).then((answered) => channel.postMessage(answered));
   };

@@ -11,7 +11,15 @@ import type { Fd } from '../base/brand.ts';
 import { ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { ENOSYS, errnoNamed } from '../base/errno.ts';
 import { listenRefusal } from '../base/listen-help.ts';
-import type { DescriptorLimit, Host, HostError, ListenOptions, ListenResult, LoopKindReport } from '../loop/host.ts';
+import type {
+  DescriptorLimit,
+  Host,
+  HostError,
+  ListenOptions,
+  ListenResult,
+  LoopKindReport,
+  Tuning,
+} from '../loop/host.ts';
 import { type Answer, channelName, type Request } from './channel.ts';
 
 /** A worker that has not answered by then will not. */
@@ -51,6 +59,10 @@ export class NodeHost implements Host {
 
   /** Nothing: the loop hands out no client that nobody asks for, and closing follows. */
   stopListening(): void {}
+
+  tuneListening(fd: Fd, { backlog, noDelay }: Tuning): void {
+    this.ask({ ask: 'tune', fd, tuning: { backlog, noDelay } });
+  }
 
   close(fd: Fd): void {
     this.endpoints.delete(fd);

@@ -6,7 +6,7 @@
  * when that many wait is reset, never closed, so that nobody takes it for an empty answer.
  */
 import { createServer, type ListenOptions as NetListenOptions, type Server, type Socket } from 'node:net';
-import type { ListenOptions } from '../loop/host.ts';
+import type { ListenOptions, Tuning } from '../loop/host.ts';
 
 /** What to listen on: an address, or a descriptor that listens already. */
 export type Where = Pick<NetListenOptions, 'path' | 'host' | 'port'> | { readonly fd: number };
@@ -29,13 +29,14 @@ export class Listener {
   seq = 0;
   private readonly server: Server;
   private readonly waiting: Socket[] = [];
-  private readonly waitingMax: number;
+  private waitingMax = 0;
+  private noDelay = false;
 
   constructor(where: Where, isUnix: boolean, options: ListenOptions, on: ListenerEvents) {
     this.isUnix = isUnix;
-    this.waitingMax = options.backlog;
-    const { noDelay, keepAlive } = options;
-    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay, keepAlive }, (socket) => {
+    this.tune(options);
+    const { keepAlive } = options;
+    this.server = createServer({ allowHalfOpen: true, pauseOnConnect: true, keepAlive }, (socket) => {
       // Nothing is read yet, but an error without a listener would end the thread.
       socket.on('error', () => undefined);
       if (this.waiting.length >= this.waitingMax) {
@@ -43,6 +44,7 @@ export class Listener {
         on.onTurnedAway();
         return;
       }
+      if (this.noDelay) socket.setNoDelay(true);
       this.waiting.push(socket);
       on.onClient();
     });
@@ -55,6 +57,12 @@ export class Listener {
         resolve();
       });
     });
+  }
+
+  /** For clients that come from now on. */
+  tune({ backlog, noDelay }: Tuning): void {
+    this.waitingMax = backlog;
+    this.noDelay = noDelay;
   }
 
   /** Where it really listens, for port 0. */

@@ -12,7 +12,7 @@ import { KIND_IPV4, KIND_IPV6, KIND_UNIX, PEER_SIZE } from '../base/endpoint.ts'
 import { EAFNOSUPPORT, EBADF, ECANCELED } from '../base/errno.ts';
 import { Outbox } from '../base/outbox.ts';
 import { SMALL_FIRST, SMALL_SIZE, SmallBuffers } from '../base/small-buffers.ts';
-import type { ListenOptions } from '../loop/host.ts';
+import type { ListenOptions, Tuning } from '../loop/host.ts';
 import {
   CLOSE_ABORT,
   CLOSE_ORDERLY,
@@ -97,6 +97,12 @@ export class NodeLoop implements Loop {
       onTurnedAway: this.onTurnedAway,
     });
     return { fd: this.numbers.add(listener) as Fd, listener };
+  }
+
+  /** For clients that come from now on. No-op where nothing listens. */
+  tuneListening(fd: number, tuning: Tuning): void {
+    const listener = this.numbers.get(fd);
+    if (listener instanceof Listener) listener.tune(tuning);
   }
 
   /** Somebody calls: the next turn is told. */

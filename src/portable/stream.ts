@@ -12,7 +12,7 @@ import { KIND_UNIX } from '../base/endpoint.ts';
 import { EAFNOSUPPORT, EAGAIN, ECANCELED, ECONNRESET, ENOTCONN, EPIPE } from '../base/errno.ts';
 import { SMALL_SIZE, type SmallBuffers } from '../base/small-buffers.ts';
 import { CLOSE_ABORT, OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH, type StreamOptions } from '../loop/loop.ts';
-import type { NetAddress } from './addresses.ts';
+import { localAddress, type NetAddress } from './addresses.ts';
 import { errnoOf } from './errors.ts';
 import { keepWhenEnded, readAgain } from './inside.ts';
 
@@ -191,7 +191,9 @@ export class Stream {
 
   private dial(address: NetAddress): void {
     this.connectAgain = undefined;
-    const socket = new Socket({ allowHalfOpen: true });
+    const { source, ...options } = this.options;
+    // Options of a connect reach the socket by `net.connect` only, which is its constructor.
+    const socket = new Socket({ allowHalfOpen: true, ...options });
     this.adopt(socket);
     socket.once('connect', () => {
       if (this.socket === socket && this.connectSeq !== NONE) this.finishConnect(0);
@@ -203,7 +205,7 @@ export class Stream {
       if (errno === EAGAIN) this.connectAgain = setTimeout(() => this.dial(address), CONNECT_AGAIN_MS);
       else this.finishConnect(-errno);
     });
-    socket.connect({ ...address, ...this.options });
+    socket.connect({ ...address, ...(source && localAddress(source)) });
   }
 
   private adopt(socket: Socket): void {

@@ -3,6 +3,7 @@
  * misbehaves as its conduct says.
  */
 import { EAGAIN } from '../base/errno.ts';
+import { DUMMY_ANSWER } from '../engine/peeking.ts';
 import type { Prng } from '../base/prng.ts';
 import type { SimClock } from './clock.ts';
 import {
@@ -26,6 +27,8 @@ import type { SimServer } from './server.ts';
 import { SOCK_CONNECTING, SOCK_OPEN, type Sock, type SockOwner } from './sock.ts';
 import { violate } from './violation.ts';
 
+/** Bytes that servers say to nobody. */
+const IDLE_TALK = 3000;
 const F_RESET_BEFORE_ACCEPT = faultIndex('client.reset-before-accept');
 
 /** What actors need of the world around them. */
@@ -236,6 +239,11 @@ export class Actor implements SockOwner {
 
   private hear(sock: Sock, count: number): void {
     let rest = count;
+    if (this.dialogue === null) violate('idler', `${this.describe()} hears something though it has no client`);
+    if (this.dialogue.isAnswered && this.isClient) {
+      this.hearAnswer(sock, count);
+      return;
+    }
     if (this.received < HEAD_SIZE) {
       const part = Math.min(rest, HEAD_SIZE - this.received);
       this.host.net.recv(sock, this.otherHead, this.received, part);
@@ -259,12 +267,22 @@ export class Actor implements SockOwner {
     this.received += rest;
   }
 
+  /** What Pen itself says. */
+  private hearAnswer(sock: Sock, count: number): void {
+    const heard = Buffer.alloc(count);
+    this.host.net.recv(sock, heard, 0, count);
+    const told = DUMMY_ANSWER.subarray(this.received, this.received + count);
+    if (!heard.equals(told)) violate('integrity', `${this.describe()} hears a wrong answer: ${heard.toString()}`);
+    this.received += count;
+  }
+
   /* ---- writing ---- */
 
   /** How far the dialogue lets it write now. */
   private mayWriteTo(): number {
     const dialogue = this.dialogue;
-    if (dialogue === null) return 0;
+    // Without a client, some servers speak all the same.
+    if (dialogue === null) return this.id % 3 === 0 ? IDLE_TALK : 0;
     return Math.min(this.limit, this.isClient ? this.clientMayWriteTo(dialogue) : this.serverMayWriteTo(dialogue));
   }
 

@@ -1,7 +1,7 @@
 /** Whether the tables agree with themselves between two turns, and with the actors at the end of a run. */
 import { isRowLive, rowsUsed } from '../table/addresses.ts';
 import { sumLanes } from '../table/columns.ts';
-import { CONNECTION_FREE, CONNECTION_PARKED } from '../table/schema.ts';
+import { CONNECTION_CONNECTING, CONNECTION_FREE, CONNECTION_PARKED } from '../table/schema.ts';
 import { connectionsParked, connectionsUsed } from '../table/shared.ts';
 import { servedOf, waitingOf } from '../table/sources.ts';
 import type { Tables } from '../table/tables.ts';
@@ -20,9 +20,11 @@ export function auditRows(tables: Tables, settings: SeedSettings): number {
   let taken = 0;
   let used = 0;
   let parked = 0;
+  let pending = 0;
   for (let slot = 0; slot < settings.slotCount * settings.workers; slot++) {
     if (state[slot] === CONNECTION_FREE) continue;
     taken++;
+    if (state[slot] === CONNECTION_CONNECTING) pending++;
     if (source[slot] === 0) continue;
     const isParked = state[slot] === CONNECTION_PARKED;
     if (isParked) parked++;
@@ -33,6 +35,10 @@ export function auditRows(tables: Tables, settings: SeedSettings): number {
   same('used', used, connectionsUsed(tables), sumLanes(tables.gauges.used));
   same('parked', parked, connectionsParked(tables), sumLanes(tables.gauges.parked));
   if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
+  same('pending', pending, sumLanes(tables.gauges.pending));
+  // Each worker may have one of those it has accepted.
+  const pendingMax = Math.max(settings.pendingMax, settings.workers);
+  if (pending > pendingMax) violate('limit', `${pending} wait for their servers, ${pendingMax} may`);
   if (parked > settings.policy.parkedMax) violate('limit', `${parked} are parked, ${settings.policy.parkedMax} may be`);
   for (const [row, count] of served) same(`served of source ${row}`, count, servedOf(tables, row));
   for (const [row, count] of waiting) same(`waiting of source ${row}`, count, waitingOf(tables, row));

@@ -121,7 +121,7 @@ export class Books {
     const book = this.of(actor.dialogue);
     if (actor.isClient) {
       book.clientSent += actor.sent;
-      book.clientReceived += actor.received;
+      if (!actor.dialogue.isAnswered) book.clientReceived += actor.received;
     } else {
       book.serverSent += actor.sent;
       book.serverReceived += actor.received;

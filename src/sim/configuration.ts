@@ -1,10 +1,13 @@
 /** The tables of a simulated process, as control would have set them up, and changes to them. */
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
 import type { Prng } from '../base/prng.ts';
+import type { AclEntry } from '../config/model.ts';
+import { compileLists, rowsOfLists, writeLists } from '../control/access-lists.ts';
+import type { CompiledList } from '../control/compiled-list.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
-import { ACL_DENY, ACL_NONE, ACL_PERMIT, FARM_F_STUBBORN } from '../table/schema.ts';
+import { ACL_NONE, FARM_F_DUMMY, FARM_F_PEEK, FARM_F_STUBBORN } from '../table/schema.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
-import type { Policy } from './policy.ts';
+import type { AclEntry as PolicyEntry, Policy } from './policy.ts';
 import type { SeedSettings } from './settings.ts';
 import { Tuning } from './tuning.ts';
 
@@ -36,22 +39,28 @@ export function abuseIndex(settings: SeedSettings): number {
 /** Makes tables with one farm, its servers and listeners, and publishes them. */
 export function configure(settings: SeedSettings, listenerFds: readonly number[]): Tables {
   const tables = openTables(createTables());
+  const lists = listsOf(settings.policy);
   const draft = beginPublish(tables, {
     farms: 1,
     servers: SERVER_ROW_FIRST + serverCount(settings),
     listeners: listenerFds.length,
     settings: 1,
-    acls: settings.policy.lists.length,
-    aclEntries: settings.policy.lists.flat().length,
+    ...rowsOfLists(lists),
   });
   if (draft === undefined) throw new Error('the first publish is not held up');
-  draft.farms.flags[0] = settings.policy.flags | (settings.isStubborn ? FARM_F_STUBBORN : 0);
+  draft.farms.flags[0] =
+    settings.policy.flags |
+    (settings.isStubborn ? FARM_F_STUBBORN : 0) |
+    (settings.isPeeking ? FARM_F_PEEK : 0) |
+    (settings.isDummy ? FARM_F_DUMMY : 0);
+  draft.settings.idlers[0] = settings.idlers;
   draft.farms.serverFirst[0] = SERVER_ROW_FIRST;
   draft.farms.serverCount[0] = settings.servers;
   if (settings.hasEmergency) draft.farms.emergencyServer[0] = SERVER_ROW_FIRST + settings.servers;
   if (settings.policy.hasAbuse) draft.farms.abuseServer[0] = SERVER_ROW_FIRST + abuseIndex(settings);
   draft.farms.fastclose[0] = settings.fastclose;
   writePolicy(draft, settings.policy, serverCount(settings));
+  writeLists(draft, lists);
   writeTuning(draft, new Tuning(settings), serverCount(settings));
   for (let i = 0; i < serverCount(settings); i++) writeServer(draft.servers.endpoint, i);
   for (const [index, fd] of listenerFds.entries()) {
@@ -83,30 +92,26 @@ function writePolicy(draft: ConfigBank, policy: Policy, servers: number): void {
     draft.servers.hard[row] = policy.hard[i];
     draft.servers.acl[row] = policy.acl[i];
   }
-  writeLists(draft, policy);
 }
 
-function writeLists({ acls, aclEntries }: ConfigBank, { lists }: Policy): void {
-  const { address0, address1, address2, address3, mask0, mask1, mask2, mask3 } = aclEntries;
-  let entry = 0;
-  for (const [acl, list] of lists.entries()) {
-    acls.first[acl] = entry;
-    acls.count[acl] = list.length;
-    const isDenied = list.length === 0 || list[list.length - 1].isDenied;
-    acls.otherwise[acl] = isDenied ? ACL_PERMIT : ACL_DENY;
-    for (const one of list) {
-      aclEntries.action[entry] = one.isDenied ? ACL_DENY : ACL_PERMIT;
-      for (const [word, mask] of [mask0, mask1, mask2, mask3].entries()) {
-        const bits = Math.min(32, Math.max(0, one.bits - word * 32));
-        mask[entry] = bits === 0 ? 0 : (-1 << (32 - bits)) >>> 0;
-      }
-      for (const [word, address] of [address0, address1, address2, address3].entries()) {
-        const value = new DataView(one.ip.buffer, one.ip.byteOffset).getUint32(word * 4);
-        address[entry] = value & [mask0, mask1, mask2, mask3][word][entry];
-      }
-      entry++;
-    }
+/** The lists of the policy, made as a person's are. */
+function listsOf({ lists }: Policy): readonly CompiledList[] {
+  return compileLists({ acls: lists.map((list) => list.map(entryOf)), namedAcls: new Map() }, undefined);
+}
+
+function entryOf({ isDenied, ip, bits }: PolicyEntry): AclEntry {
+  const permits = !isDenied;
+  const view = new DataView(ip.buffer, ip.byteOffset);
+  const isIpv4 = view.getUint32(0) === 0 && view.getUint32(4) === 0 && view.getUint32(8) === 0xffff;
+  if (isIpv4) {
+    const mask = bits === 96 ? 0 : (-1 << (128 - bits)) >>> 0;
+    return { permits, kind: 4, address: (view.getUint32(12) & mask) >>> 0, mask };
   }
+  const parts = Array.from({ length: 8 }, (_, part) => {
+    const left = Math.min(16, Math.max(0, bits - part * 16));
+    return view.getUint16(part * 2) & (0xffff << (16 - left)) & 0xffff;
+  });
+  return { permits, kind: 6, address: parts, prefix: bits };
 }
 
 function writeServer(endpoints: Uint8Array, index: number): void {

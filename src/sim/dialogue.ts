@@ -47,6 +47,8 @@ export class Dialogue {
   id = 0;
   /** It was ended because its worker failed. */
   isLost = false;
+  /** Its client gets an answer of Pen's own, and no server. */
+  isAnswered = false;
   rounds = 1;
   /** Bytes of each stream, head included, at the end of each round. */
   readonly upAt = new Float64Array(ROUNDS_MAX);

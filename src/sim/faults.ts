@@ -73,6 +73,10 @@ export const FAULT_NAMES = [
   'world.clock-jump',
   'world.stop-orderly',
   'world.stop-abort',
+  // Noted only, so that they take no part in the drawing of weights.
+  'client.peeked',
+  'client.answered',
+  'server.idler',
 ] as const;
 
 export type FaultName = (typeof FAULT_NAMES)[number];
@@ -83,6 +87,9 @@ const INDEX: ReadonlyMap<string, number> = new Map(FAULT_NAMES.map((name, index)
 export function faultIndex(name: FaultName): number {
   return INDEX.get(name) as number;
 }
+
+/** How many of the last names are noted only. */
+const NOTED = 3;
 
 /** Denominator of every fault's probability. */
 export const FAULT_ONE = 1024;
@@ -102,7 +109,7 @@ export class Faults {
 
   /** Draws the weights of a seed: a third of the faults is off, most others are rare, few are wild. */
   drawWeights(): void {
-    for (let i = 0; i < this.weight.length; i++) {
+    for (let i = 0; i < this.weight.length - NOTED; i++) {
       const grade = this.prng.below(24);
       if (grade < 8) this.weight[i] = 0;
       else if (grade < 17) this.weight[i] = this.prng.between(1, 20);

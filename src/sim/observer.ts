@@ -11,6 +11,7 @@ import type { Crew } from './crew.ts';
 import { judgeChoice } from './choice.ts';
 import { SERVER_ROW_FIRST } from './configuration.ts';
 import type { Dialogue } from './dialogue.ts';
+import { judgeLook } from './extras.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SideLedger } from './ledger.ts';
 import type { LoopObserver } from './loop-options.ts';
@@ -26,6 +27,8 @@ const F_EMERGENCY = faultIndex('server.emergency');
 const F_ABUSE = faultIndex('client.abuse');
 const F_RETURNS = faultIndex('client.returns');
 const F_BEYOND = faultIndex('server.beyond-max');
+const F_IDLER = faultIndex('server.idler');
+const F_PEEKED = faultIndex('client.peeked');
 
 /** What the observer needs of the world. */
 export interface ObserverHost extends Scene {
@@ -68,6 +71,7 @@ export class Observer implements LoopObserver {
     dialogue.down = sock;
     dialogue.listener = listener;
     dialogue.acceptedUs = this.host.clock.nowUs;
+    dialogue.isAnswered = this.host.settings.isDummy && !this.host.books.isDenied(dialogue);
     this.live.add(dialogue);
     this.host.books.enter(dialogue, this.host.tuning.sourceMax);
     this.host.ledger.accepted++;
@@ -77,9 +81,10 @@ export class Observer implements LoopObserver {
     const { host } = this;
     const { tables, trace } = host;
     const down = host.loop.descriptors.find(tables.sides.fd[side ^ 1])?.sock ?? null;
-    if ((side & 1) !== 1 || down === null) return violate('pairing', `side ${side} connects without a client`);
+    if ((side & 1) !== 1) return violate('pairing', `side ${side} connects, which is a client's`);
     const server = host.servers.find((candidate) => candidate.key === key);
     if (server === undefined) return violate('pairing', `side ${side} connects to ${key}, which is no server`);
+    if (down === null) return this.idlerConnects(side, sock, server);
     const dialogue = host.dialogueOf(down) as Dialogue;
     if (dialogue.up !== null) violate('pairing', `dialogue ${dialogue.id} connects to a second server`);
     if (dialogue.reported > 0) violate('pairing', `dialogue ${dialogue.id} connects again after it was connected`);
@@ -107,6 +112,23 @@ export class Observer implements LoopObserver {
     if (trace.isOn) trace.add(`dialogue ${dialogue.id} (slot ${side >> 1}) connects to server ${server.index}`);
   }
 
+  /** There is no client. */
+  private idlerConnects(side: number, sock: Sock, server: SimServer): void {
+    const { host } = this;
+    if (host.settings.idlers === 0) violate('pairing', `side ${side} connects without a client`);
+    if (blacklistedUntil(host.tables, server.row) > Math.floor(host.clock.nowUs / 100_000))
+      violate('blacklist', `an idler connects to server ${server.index}, which is blacklisted`);
+    if (server.isAbuse) violate('access', 'an idler goes to the abuse server');
+    host.faults.note(F_IDLER);
+    sock.server = server.row;
+    server.idlers++;
+    this.enter(server, false);
+    const max = host.tuning.serverMax[server.index];
+    if (max > 0 && server.inFlight >= max && !host.crew)
+      violate('idlers', `an idler takes the last place at server ${server.index}`);
+    if (host.trace.isOn) host.trace.add(`an idler (slot ${side >> 1}) connects to server ${server.index}`);
+  }
+
   closing(sock: Sock, how: number): void {
     const { host } = this;
     const dialogue = host.dialogueOf(sock);
@@ -114,8 +136,12 @@ export class Observer implements LoopObserver {
       const server = host.servers[sock.server - SERVER_ROW_FIRST];
       if (this.isFull(server)) this.notWell(server);
       server.inFlight--;
+      if (dialogue === undefined) server.idlers--;
     }
-    if (dialogue === undefined) return;
+    if (dialogue === undefined) {
+      if (sock.server !== 0 && sock.isReported) host.ledger.reported++;
+      return;
+    }
     if (host.isFailing) dialogue.isLost = true;
     const nowUs = host.clock.nowUs;
     // The second side that closes has been idle as long as the first.
@@ -155,6 +181,8 @@ export class Observer implements LoopObserver {
   private begin(dialogue: Dialogue, down: Sock, server: SimServer): void {
     const { books, tuning, shortageUs } = this.host;
     const { isOrderly } = this.host;
+    judgeLook(dialogue, this.host);
+    if (this.host.settings.isPeeking) this.host.faults.note(F_PEEKED);
     if (!dialogue.mayPark && isOrderly) this.checkTurn(down);
     judgeChoice(dialogue, server, this.host);
     const { server: row } = books.of(dialogue);
@@ -191,14 +219,15 @@ export class Observer implements LoopObserver {
     if (server.inFlight > limit)
       violate('limit', `server ${server.index} has ${server.inFlight} connections, ${limit} allowed`);
     if (server.inFlight > max) faults.note(F_BEYOND);
-    if (server.inFlight < max) return;
-    faults.note(F_FULL);
-    this.notWell(server);
+    if (server.inFlight >= max) faults.note(F_FULL);
+    if (this.isFull(server)) this.notWell(server);
   }
 
+  /** Idlers make room; those of other workers cannot be asked. */
   private isFull(server: SimServer): boolean {
     const max = this.host.tuning.serverMax[server.index];
-    return max > 0 && server.inFlight >= max;
+    const idlers = this.host.crew ? 0 : server.idlers;
+    return max > 0 && server.inFlight - idlers >= max;
   }
 
   private notWell(server: SimServer): void {
@@ -212,7 +241,8 @@ export class Observer implements LoopObserver {
     if (how !== CLOSE_ABORT || dialogue.reported > 0 || dialogue.up !== null) return;
     ledger.unservedHigh++;
     if (dialogue.isLost) return;
-    const mayBeIdle = dialogue.idleLowMs > 0 && dialogue.tries === 0 && dialogue.mayPark;
+    const { isPeeking, isDummy } = this.host.settings;
+    const mayBeIdle = dialogue.tries === 0 && (isPeeking || isDummy || (dialogue.idleLowMs > 0 && dialogue.mayPark));
     if (!isStopping && !mayBeIdle && dialogue.client?.isAborted === false) ledger.unservedLow++;
     if (dialogue.tries === 0 && books.isDenied(dialogue)) ledger.deniedHigh++;
     if (dialogue.mayBeRefused) ledger.refusedHigh++;

@@ -8,6 +8,7 @@ import { FARM_F_PRIO, FARM_F_WEIGHT, FASTCLOSE_DOWN, FASTCLOSE_UP } from '../tab
 import type { Actor } from './actor.ts';
 import type { Books } from './books.ts';
 import type { Dialogue } from './dialogue.ts';
+import { isUnheard, judgeAnswer } from './extras.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import type { SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
@@ -15,6 +16,7 @@ import type { Tuning } from './tuning.ts';
 import { violate } from './violation.ts';
 
 const F_FASTCLOSE = faultIndex('world.fastclose');
+const F_ANSWERED = faultIndex('client.answered');
 
 /** A side whose other side is gone may be cut off when it takes nothing for this long, if not earlier. */
 const DRAIN_US = 10_000_000;
@@ -38,6 +40,11 @@ export interface Scene {
 /** An actor has read a clean end: the other speaker must have ended in order, and every byte must be here. */
 export function judgeEof(actor: Actor, scene: Scene): void {
   const other = otherEnd(actor);
+  if (actor.isClient && actor.dialogue?.isAnswered === true) {
+    scene.faults.note(F_ANSWERED);
+    judgeAnswer(actor);
+    return;
+  }
   // Its own end has ended all, as the farm wants it.
   if (isFastclosedBy(actor, scene.settings)) {
     if (other?.isFinSent !== true) scene.faults.note(F_FASTCLOSE);
@@ -65,6 +72,8 @@ export function judgeReset(actor: Actor, scene: Scene): void {
   const other = otherEnd(actor);
   if (!actor.facts.isClosed) violate('reset', `${actor.describe()} is reset though its socket was not closed`);
   if (isFastclosedBy(actor, scene.settings) || isExpired(actor, other, scene.settings)) return;
+  // Who is answered while it says more may be reset.
+  if (isUnheard(actor, dialogue, scene) || (actor.isClient && dialogue.isAnswered && actor.sent > 0)) return;
   if (actor.isClient && dialogue.reported === 0) return judgeUnserved(actor, dialogue, scene);
   // Connected, but the server died before it took the connection from its backlog.
   if (other === null) return;

@@ -1,9 +1,14 @@
 /** Runs one seed, or many. */
 import { Prng } from '../base/prng.ts';
+import { drawExtras } from './extras.ts';
 import { FAULT_NAMES, Faults } from './faults.ts';
 import { drawSettings } from './settings.ts';
 import type { DrivenFactory } from './post.ts';
-import { World, type RunTotals } from './world.ts';
+import type { RunTotals } from './totals.ts';
+import { World } from './world.ts';
+
+/** What came later is drawn by itself, so that seeds stay what they were where they have nothing of it. */
+const EXTRA_SEEDS = 2 ** 31;
 
 export interface SeedOptions {
   readonly connections: number;
@@ -49,7 +54,7 @@ export function runSeed(
   const prng = new Prng(seed);
   const faults = new Faults(prng);
   faults.drawWeights();
-  const settings = drawSettings(prng, options.connections);
+  const settings = { ...drawSettings(prng, options.connections), ...drawExtras(new Prng(seed + EXTRA_SEEDS)) };
   const { workers = 1, canFail = false } = options;
   if (workers > 1) Object.assign(settings, { workers, canFail, listeners: 1 });
   const world = new World(settings, faults, prng, make);

@@ -23,6 +23,8 @@ export class SimServer implements ListenerOwner {
   goodSinceUs = 0;
   /** Sockets of the process under test that are connecting or connected to it. */
   inFlight = 0;
+  /** Of these, those of idlers. */
+  idlers = 0;
   /** Takes clients only when nobody else can. */
   isEmergency = false;
   /** Takes those whom the farm denies. */

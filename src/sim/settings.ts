@@ -1,9 +1,10 @@
 /** What one seed is made of: every size, limit, rate and weight, drawn so that seeds differ wildly. */
 import type { Prng } from '../base/prng.ts';
+import type { Extras } from './extras.ts';
 import { drawPolicy, type Policy } from './policy.ts';
 import { drawHalfClosedTimeout, drawIdleTimeout, drawServerMax } from './tuning.ts';
 
-export interface SeedSettings {
+export interface SeedSettings extends Extras {
   /** Clients in all. */
   connections: number;
   /** Clients at once. */
@@ -72,7 +73,7 @@ const STARTS_US: readonly number[] = [
 ];
 
 /** Draws the settings of a seed. */
-export function drawSettings(prng: Prng, connections: number): SeedSettings {
+export function drawSettings(prng: Prng, connections: number): Omit<SeedSettings, keyof Extras> {
   const clientsMax = prng.between(4, 120);
   const slotCount = prng.chance(1, 3) ? prng.between(2, 20) : prng.between(20, 160);
   const connMax = prng.chance(1, 2) ? slotCount : prng.between(1, slotCount);

@@ -18,6 +18,7 @@ import { Dialogue, drawConduct, drawDialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import { SimLoop } from './loop.ts';
 import { SimNet } from './net.ts';
+import { hasIdlers, hush, isServedInOrder, judgeIdlers, judgeSilent } from './extras.ts';
 import { Observer, type ObserverHost } from './observer.ts';
 import { judgeDeadlines, judgeEof, judgeReset } from './oracle.ts';
 import { Patience } from './patience.ts';
@@ -28,6 +29,7 @@ import type { SeedSettings } from './settings.ts';
 import type { SimListener, Sock } from './sock.ts';
 import { SideLedger } from './ledger.ts';
 import { Trace } from './trace.ts';
+import { addSizes, type RunTotals } from './totals.ts';
 import { Troubles } from './troubles.ts';
 import { Tuning } from './tuning.ts';
 import { violate } from './violation.ts';
@@ -53,17 +55,6 @@ const TURNS_PER_CONNECTION = 4000;
 const F_STOP_ORDERLY = faultIndex('world.stop-orderly');
 const F_STOP_ABORT = faultIndex('world.stop-abort');
 const F_CLOCK_JUMP = faultIndex('world.clock-jump');
-
-export interface RunTotals {
-  connections: number;
-  bytes: number;
-  turns: number;
-  /** Workers that failed. */
-  failures: number;
-  /** Bytes of each connection. */
-  sizes: Float64Array;
-  sizeCount: number;
-}
 
 export class World implements EventSink, ActorHost, ObserverHost {
   readonly clock: SimClock;
@@ -98,6 +89,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
   private silences = 0;
   private openClients = 0;
   private openActors = 0;
+  /** Of these, servers' ends of connections without a client. */
+  private openIdlers = 0;
   /** Arrivals wait until a client leaves. */
   private isCrowded = false;
   /** Nobody comes before: a client was turned away, and a run is to be more than clients that meet a closed door. */
@@ -172,16 +165,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     totals.connections += this.begun;
     totals.turns += this.sum(({ turns }) => turns);
     totals.failures += this.crew?.failures ?? 0;
-    for (const dialogue of this.dialogues) {
-      const bytes = (dialogue.client?.sent ?? 0) + (dialogue.session?.sent ?? 0);
-      totals.bytes += bytes;
-      if (totals.sizeCount === totals.sizes.length) {
-        const larger = new Float64Array(totals.sizes.length * 2 + 1024);
-        larger.set(totals.sizes);
-        totals.sizes = larger;
-      }
-      totals.sizes[totals.sizeCount++] = bytes;
-    }
+    addSizes(totals, this.dialogues);
   }
 
   fire(kind: number, a: number, b: number): void {
@@ -205,7 +189,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
 
   /** Whether the order in which clients are served is the order in which they came. */
   get isOrderly(): boolean {
-    return this.crew === undefined;
+    return this.crew === undefined && isServedInOrder(this.settings);
   }
 
   wake(): void {
@@ -274,6 +258,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     sock.tag = actor.index;
     dialogue.client = actor;
     drawConduct(actor.conduct, prng, this.faults, true, dialogue.upTotal + dialogue.downTotal);
+    hush(actor.conduct, prng, this.settings);
     if (actor.conduct.isHalfCloser && prng.chance(1, 3)) actor.limit = prng.below(dialogue.upTotal + 1);
     this.openClients++;
     this.openActors++;
@@ -303,14 +288,24 @@ export class World implements EventSink, ActorHost, ObserverHost {
         return;
       }
       sock.tag = next.index;
-      const dialogue = this.dialogues[sock.origin - 1];
-      dialogue.session = next;
-      drawConduct(next.conduct, prng, this.faults, false, dialogue.upTotal + dialogue.downTotal);
+      const dialogue = this.dialogues[sock.origin - 1] ?? null;
+      if (dialogue !== null) dialogue.session = next;
+      drawConduct(
+        next.conduct,
+        prng,
+        this.faults,
+        false,
+        dialogue === null ? 1 : dialogue.upTotal + dialogue.downTotal,
+      );
       this.openActors++;
       server.sessions.add(next);
       next.server = server;
       this.serverIds += 2;
       next.begin(false, 0x8000_0000 + this.serverIds, dialogue, sock);
+      if (dialogue === null) {
+        this.openIdlers++;
+        continue;
+      }
       // The process under test may have left before the server looked into its backlog.
       if (sock.peer?.isClosed === true) next.noteClose(sock.peer, dialogue);
       if (next.conduct.isHalfCloser && prng.chance(1, 2)) next.limit = prng.below(dialogue.downTotal + 1);
@@ -321,12 +316,12 @@ export class World implements EventSink, ActorHost, ObserverHost {
 
   sawEof(actor: Actor): void {
     if (this.trace.isOn) this.trace.add(`${actor.describe()} reads the end`);
-    judgeEof(actor, this);
+    if (actor.dialogue !== null) judgeEof(actor, this);
   }
 
   sawReset(actor: Actor): void {
     if (this.trace.isOn) this.trace.add(`${actor.describe()} is reset`);
-    judgeReset(actor, this);
+    if (actor.dialogue !== null) judgeReset(actor, this);
   }
 
   wasRefused(actor: Actor): void {
@@ -346,6 +341,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.books.add(actor);
     if (this.trace.isOn) this.trace.add(`${actor.describe()} is done${actor.isAborted ? ' by abort' : ''}`);
     this.openActors--;
+    if (actor.dialogue === null) this.openIdlers--;
     if (actor.isClient) {
       this.openClients--;
       if (actor.hasReset && actor.received === 0) this.restUntilUs = this.clock.nowUs + this.prng.skewed(REST_US);
@@ -354,7 +350,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
         this.clock.after(1, this.stepSink, EV_ARRIVAL, 0, 0);
       }
       this.ledger.clientSent += actor.sent;
-      this.ledger.clientReceived += actor.received;
+      if (actor.dialogue?.isAnswered === false) this.ledger.clientReceived += actor.received;
     } else {
       const { server } = actor;
       if (server !== null) {
@@ -384,6 +380,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     // When everybody who is let in has gone silent, no deadline ends that: somebody must speak again.
     if (this.clock.nowUs - this.begunUs > SILENCE_US) this.wakeSilent();
     judgeDeadlines(this.observer.live, this.clock.nowUs, this);
+    judgeSilent(this.observer.live, this.clock.nowUs, this);
     this.lookForWaiting();
     for (const stop of [F_STOP_ORDERLY, F_STOP_ABORT]) {
       if (this.begun * 2 > this.settings.connections && this.prng.chance(1, 8) && this.faults.fires(stop))
@@ -394,8 +391,12 @@ export class World implements EventSink, ActorHost, ObserverHost {
   private lookForWaiting(): void {
     const { books, tuning, tables } = this;
     if (this.crew?.isWhole === false) return;
-    if (this.crew) this.patience.look(this, this.listeners);
-    const isRoom = tables.settings.used[0] < tuning.connMax && this.shortageUs < 0 && !this.isStopping;
+    this.patience.look(this, this.listeners);
+    const used = tables.settings.used[0] - sumLanes(tables.gauges.idlers);
+    const isPending = sumLanes(tables.gauges.pending) >= Math.floor(tuning.pendingMax / this.settings.workers);
+    const isRoom = used < tuning.connMax && !isPending && this.shortageUs < 0 && !this.isStopping;
+    // Who is looked at first may be silent.
+    if (this.settings.isPeeking || this.settings.isDummy) return;
     auditWaiting(this.observer.live, isRoom, (dialogue) => books.hasPlace(dialogue, tuning.sourceMax));
   }
 
@@ -428,7 +429,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
   }
 
   private checkDrained(): void {
-    if (this.openActors === 0 && this.observer.live.size === 0) {
+    if (this.openActors === this.openIdlers && this.observer.live.size === 0 && hasIdlers(this, this.healedUs)) {
       this.stop(false);
       return;
     }
@@ -456,6 +457,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
       if (blacklistedUntil(tables, server.row) !== 0 && server.goodSinceUs < Infinity) server.goodSinceUs = clock.nowUs;
     }
     this.observer.lookForFull();
+    judgeIdlers(this);
     const turns = this.sum((loop) => loop.turns);
     if ((turns & 7) === 0) this.checkTables();
     if (turns > settings.connections * TURNS_PER_CONNECTION + 1_000_000) violate('spin', `${turns} turns`);

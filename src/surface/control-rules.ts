@@ -1,6 +1,6 @@
 /** When the control socket stays closed, and when its opening deserves a warning. */
 import { KIND_IPV4, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
-import type { Configuration } from '../config/model.ts';
+import { aclOf, type Configuration } from '../config/model.ts';
 
 /**
  * Why the control socket is not opened: as root, whoever reaches it could do much, so somebody has to want that.
@@ -15,8 +15,9 @@ export function refusalFor(uid: number | undefined, user: string | undefined): s
 }
 
 /** A warning when anybody on the network may give commands; undefined when not. */
-export function warningFor({ control, acls, settings }: Configuration): string | undefined {
-  if (!control || isLocal(control.endpoint) || (acls[settings.controlAcl]?.length ?? 0) > 0) return undefined;
+export function warningFor(configuration: Configuration): string | undefined {
+  const { control, settings } = configuration;
+  if (!control || isLocal(control.endpoint) || aclOf(configuration, settings.controlAcl).length > 0) return undefined;
   return `anybody who reaches the control port ${control.text} may give commands; set control_acl, or use a unix socket`;
 }
 

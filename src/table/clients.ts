@@ -23,7 +23,7 @@ import {
 } from './addresses.ts';
 import { RECORD_NUMBERS, RECORD_WORDS } from './columns.ts';
 import { FARMS_MAX } from './limits.ts';
-import { leavePlace, oldestRow, takePlace } from './order.ts';
+import { leavePlace, newestRow, oldestRow, takePlace } from './order.ts';
 import { LOCK_CLIENTS, lock, unlock } from './shared.ts';
 import type { ConfigBank, Tables } from './tables.ts';
 
@@ -157,6 +157,19 @@ export function forgetClients(tables: Tables, worker: number, farm: number, most
 /** Clients the farm remembers. @owner any thread; a little late. */
 export function clientsOf(tables: Tables, farm: number): number {
   return tables.farms.clientCount[farm];
+}
+
+/**
+ * The server that the farm's client who came last was sent to: index within the farm, plus one; 0 none.
+ *
+ * @owner any thread. @cost the lock.
+ */
+export function lastServer(tables: Tables, worker: number, farm: number): number {
+  lock(tables, LOCK_CLIENTS, worker);
+  const row = newestRow(tables, farm);
+  const server = row === 0 ? 0 : tables.clients.row.words[row * RECORD_WORDS + ROW_KEY] >>> SERVER_SHIFT;
+  unlock(tables, LOCK_CLIENTS, worker);
+  return server;
 }
 
 /** Some clients of a farm, as `readClients` copies them: entry i of each array. */

@@ -14,8 +14,13 @@ export const LISTENERS_MAX = 1024;
 export const SERVERS_MAX = 65_535;
 export const FARMS_MAX = 256;
 /** Access lists 0 to 9; named ones have rows beyond. */
-export const ACLS_MAX = 64;
-export const ACL_ENTRIES_MAX = 2 ** 17;
+export const ACLS_MAX = 250;
+/** Entries that they may have together. */
+export const ACL_ENTRIES_MAX = 2 ** 19;
+/** Ranges of addresses that the access lists may have together, of IPv4 and of IPv6 addresses each. */
+export const ACL_RANGES_MAX = 2 ** 21;
+/** Entries with holes in their masks, which no range can stand for: looked at one by one, so not many. */
+export const ACL_MASKS_MAX = 512;
 export const WORKERS_MAX = 64;
 /** Rows for tracked clients, of all farms together; row 0 is none. */
 export const CLIENTS_MAX = 2 ** 22;

@@ -51,6 +51,13 @@ export function leavePlace(tables: Tables, farm: number, at: number): void {
   if (left === 0) removeBlock(tables, farm, block);
 }
 
+/** Row of the farm's client that came last; 0 when it has none. */
+export function newestRow(tables: Tables, farm: number): number {
+  const newest = tables.farms.clientNewest[farm];
+  // Nobody leaves the newest place but to take a newer one, or as the last client of all: then there is no block.
+  return newest === 0 ? 0 : tables.clientBlocks.place[newest];
+}
+
 /** Row of the farm's client that came longest ago; 0 when it has none. */
 export function oldestRow(tables: Tables, farm: number): number {
   const block = tables.farms.clientOldest[farm];

@@ -79,6 +79,11 @@ export class Ring {
     return (head & (this.rows - 1)) * this.rowWords;
   }
 
+  /** Counts a row that could not be written for another reason. @owner the producer. */
+  miss(): void {
+    this.droppedCount[0] += 1;
+  }
+
   /**
    * Hands the claimed row to the consumer.
    *
@@ -118,7 +123,7 @@ export class Ring {
     }
   }
 
-  /** Rows that found the ring full. @owner any thread; a little late for others than the producer. */
+  /** Rows that found the ring full, or were missed. @owner any thread; a little late for others than the producer. */
   dropped(): number {
     return this.droppedCount[0];
   }

@@ -12,7 +12,8 @@
  */
 import { ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
 import {
-  ACL_ENTRIES_MAX,
+  ACL_MASKS_MAX,
+  ACL_RANGES_MAX,
   ACLS_MAX,
   CLIENTS_MAX,
   CONNECTIONS_MAX,
@@ -94,29 +95,46 @@ export const servers = table('servers', SERVERS_MAX, {
   shunnedUntil: shared,
 });
 
-/** Rows are access lists; their entries lie together in `aclEntries`, and the first that matches decides. */
+/**
+ * Rows are access lists, compiled: which entry decides is the lowest verdict among those of the address's range and of
+ * the masks that match it. A verdict is twice the index of the entry, plus 1 if it denies; ACL_NO_VERDICT when none does.
+ */
 export const acls = table('acls', ACLS_MAX, {
-  first: config(u32),
+  /** Entries. */
   count: config(u32),
   /** ACL_*: what holds when no entry matches, the opposite of the last entry; an empty list permits. */
   otherwise: config(u8),
+  /** ACL_*: what holds for peers of a unix socket. */
+  unix: config(u8),
+  /** Ranges of IPv4 addresses, rows of `aclRanges4`: the first begins at 0.0.0.0. None: no entry says anything. */
+  first4: config(u32),
+  count4: config(u32),
+  /** Ranges of the other addresses, rows of `aclRanges6`: the first begins at `::`. */
+  first6: config(u32),
+  count6: config(u32),
+  /** Masks, rows of `aclMasks`, in the order of their entries. */
+  firstMask: config(u32),
+  countMask: config(u32),
 });
 
-/**
- * Rows are entries of access lists: an address matches when all its 128 bits under the mask equal the entry's.
- * IPv4 is ::ffff:a.b.c.d, and an entry's address is masked already. Words are big-endian, word 0 first.
- */
-export const aclEntries = table('aclEntries', ACL_ENTRIES_MAX, {
-  /** ACL_* */
-  action: config(u8),
-  address0: config(u32),
-  address1: config(u32),
-  address2: config(u32),
-  address3: config(u32),
-  mask0: config(u32),
-  mask1: config(u32),
-  mask2: config(u32),
-  mask3: config(u32),
+/** Rows are ranges of IPv4 addresses, list by list and in order. */
+export const aclRanges4 = table('aclRanges4', ACL_RANGES_MAX, {
+  start: config(u32),
+  verdict: config(u32),
+});
+
+/** Rows are ranges of IPv6 addresses that do not stand for IPv4 ones. */
+export const aclRanges6 = table('aclRanges6', ACL_RANGES_MAX, {
+  /** Four words, the first one first. */
+  start: config(words(4)),
+  verdict: config(u32),
+});
+
+/** Rows are entries for IPv4 whose masks have holes: an address matches when under the mask it equals the entry's. */
+export const aclMasks = table('aclMasks', ACL_MASKS_MAX, {
+  address: config(u32),
+  mask: config(u32),
+  verdict: config(u32),
 });
 
 /** Rows are listeners. */
@@ -140,14 +158,22 @@ export const settings = table('settings', 1, {
   tcpNoDelay: config(u8),
   /** 1: SO_KEEPALIVE on upstream sockets. */
   keepAlive: config(u8),
+  /** Address that upstream sockets are bound to, port 0; KIND_NONE: as the system likes. */
+  source: config(bytes(PEER_SIZE)),
   /** Connections that one source address may have served at once; 0 no limit. Further ones are parked. */
   sourceMax: config(u32),
   /** Connections that may be parked at once, over all workers. */
   parkedMax: config(u32),
   /** Access list of sources that `sourceMax` does not bind; ACL_NONE when there is none. */
   trustedAcl: config(u8),
+  /** Access list of those who may give commands. */
+  controlAcl: config(u8),
+  /** Connections to servers of the first farm that are kept without a client, over all workers. */
+  idlers: config(u32),
   /** Descriptors the workers may have open together. */
   descriptorMax: config(u32),
+  /** 1: what is received is written into the worker's ring of dumps, if it has one. */
+  isDumping: config(u8),
   /** STOP_* of shared.ts: workers stop accepting and reset their connections. */
   stopping: shared,
   /** Connections in use, over all workers: those that are served, not those that are parked. */
@@ -171,7 +197,7 @@ export const connections = table('connections', CONNECTIONS_MAX, {
   /** When it was accepted, and when bytes last moved. */
   startedMs: owned(f64),
   progressMs: owned(f64),
-  /** The client's address (first PEER_SIZE bytes of an endpoint). */
+  /** The client's address (first PEER_SIZE bytes of an endpoint); KIND_NONE for an idler. */
   peer: owned(bytes(PEER_SIZE)),
   /** The client's row of `clients` and its generation then; 0 none. */
   client: owned(u32),
@@ -189,6 +215,9 @@ export const sides = table('sides', SIDES_MAX, {
   fd: owned(i32),
   /** Bytes received from this side. Client and server are credited with them when the connection leaves OPEN or DRAINING. */
   bytesIn: owned(f64),
+  /** Bytes last received from this side at once, and how many of them the other side has been given. */
+  heldLength: owned(u32),
+  sentLength: owned(u32),
   /** MARK_* of engine/states.ts: what has happened to the side; SIDE_ENDED for everybody. */
   marks: owned(u8),
 });
@@ -200,6 +229,8 @@ export const counters = table('counters', 1, {
   connectFailed: owned(lanes(WORKERS_MAX)),
   connectTimedOut: owned(lanes(WORKERS_MAX)),
   failedOver: owned(lanes(WORKERS_MAX)),
+  /** Connects that came to nothing because the source address could not be had. */
+  unbound: owned(lanes(WORKERS_MAX)),
   /** Times a connection was parked, because its source had all the places it may have. */
   parked: owned(lanes(WORKERS_MAX)),
   /** Clients closed because no server could be reached. */
@@ -292,6 +323,8 @@ export const gauges = table('gauges', 1, {
   parked: owned(lanes(WORKERS_MAX)),
   /** Connections whose server is not yet connected. */
   pending: owned(lanes(WORKERS_MAX)),
+  /** Connections to servers that no client has. */
+  idlers: owned(lanes(WORKERS_MAX)),
   /** Descriptors open. */
   descriptors: owned(lanes(WORKERS_MAX)),
   /** Pipes and big buffers, and small buffers in use. */
@@ -305,14 +338,23 @@ export const gauges = table('gauges', 1, {
 export const CONNECTION_FREE = 0;
 /** Accepted, but its source has all the places it may have: it waits for one, unread and without a server. */
 export const CONNECTION_PARKED = 1;
+/** The client's first bytes are awaited: what becomes of it is decided when they are there. */
+export const CONNECTION_PEEKING = 2;
 /** A server is being connected. The client's first bytes may already be held. */
-export const CONNECTION_CONNECTING = 2;
+export const CONNECTION_CONNECTING = 3;
 /** Both sides stand; bytes are relayed. */
-export const CONNECTION_OPEN = 3;
+export const CONNECTION_OPEN = 4;
+/** The client is sent an answer of our own, and has no server. */
+export const CONNECTION_ANSWERING = 5;
+/** An idler: a connection to a server that no client has. */
+export const CONNECTION_IDLING = 6;
 /** One side is gone; the other is given what was received for it, then the connection ends. */
-export const CONNECTION_DRAINING = 4;
+export const CONNECTION_DRAINING = 7;
 /** No new operations; those in flight are awaited, then both descriptors are closed. */
-export const CONNECTION_ENDING = 5;
+export const CONNECTION_ENDING = 8;
+
+/** In `connections.listener`: an idler came through none. */
+export const LISTENER_NONE = 0xffff;
 
 /** In `workers.accepting`: it cannot take any now; it can, but leaves it to others; it waits for clients. */
 export const ACCEPT_RESTING = 0;
@@ -332,10 +374,16 @@ export const SIDE_ENDED = 1;
 /** The fewest connections; with FARM_F_WEIGHT for the server's weight. */
 export const FARM_F_LEASTCONN = 64;
 
+/** A client's server is chosen when its first bytes are there. */
+export const FARM_F_PEEK = 128;
+/** Clients are answered by us, and given no server. */
+export const FARM_F_DUMMY = 256;
+
 export const ACL_PERMIT = 0;
 export const ACL_DENY = 1;
 /** In a column that names an access list: none. */
 export const ACL_NONE = 255;
+export const ACL_NO_VERDICT = 0xffff_ffff;
 
 export const FASTCLOSE_OFF = 0;
 /** The end of the server's stream ends the connection. */
@@ -348,7 +396,9 @@ export const schema = {
   farms,
   servers,
   acls,
-  aclEntries,
+  aclRanges4,
+  aclRanges6,
+  aclMasks,
   listeners,
   settings,
   connections,

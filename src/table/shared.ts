@@ -331,7 +331,8 @@ const LOCK_HOLDER = 0xffff;
 const LOCK_SPINS = 100;
 /** One sleep, ms. Sleeps are bounded so that a hanging holder is reported instead of hanging everybody. */
 const LOCK_WAIT_MS = 100;
-const LOCK_WAITS_MAX = 100;
+/** Main notices a holder that hangs before that, and says what is wrong. */
+const LOCK_WAITS_MAX = 200;
 
 /**
  * Takes the lock; waits for its holder if there is one.
@@ -344,7 +345,7 @@ const LOCK_WAITS_MAX = 100;
  * @param spins looks before sleeping; only tests have a reason to change it.
  * @owner  any thread, not twice.
  * @cost   one atomic operation when free. Contended: spins, then sleeps in the kernel until woken.
- * @errors asserts that the caller does not hold it already, and that no holder keeps it for 10 s.
+ * @errors asserts that the caller does not hold it already, and that no holder keeps it for 20 s.
  */
 export function lock(tables: Tables, id: number, worker: number, spins = LOCK_SPINS): void {
   const at = HEADER_LOCKS + id * LOCK_STRIDE;
@@ -369,7 +370,7 @@ function lockContended(words: Int32Array, at: number, me: number, spins: number)
     if (seen !== waited && Atomics.compareExchange(words, at, seen, waited) !== seen) continue;
     if (Atomics.wait(words, at, waited, LOCK_WAIT_MS) === 'timed-out') waits++;
   }
-  fail('no lock is held for ten seconds');
+  fail('no lock is held for twenty seconds');
 }
 
 /**

@@ -29,7 +29,7 @@ onEachLoop(
   'commands',
   { options: ['-x', String(ROOM), '-C', CONTROL, ...AS_WHO_WE_ARE], servers: [ip('127.0.0.1', 0), ip('127.0.0.1', 0)] },
   (rig) => {
-    test('listen moves to another port: who is connected stays, the old port is free, and back again', async () => {
+    test('H3: listen moves to another port: who is connected stays, the old port is free, and back again', async () => {
       const before = (await say('listen')).trim();
       const old = parseListen(`127.0.0.1:${rig.pen.port}`, '');
       const { client, server } = await rig.pair();
@@ -56,7 +56,7 @@ onEachLoop(
       expect(await say(`listen 127.0.0.1:${rig.pen.port}`)).toBe(`127.0.0.1:${rig.pen.port}\n`);
     });
 
-    test('listen moves to another address with the same port, and back', async () => {
+    test('H3: listen moves to another address with the same port, and back', async () => {
       const port = await freePort();
       const [one, all] = [`127.0.0.1:${port}`, `0.0.0.0:${port}`];
       expect(await say(`listen ${one}`)).toBe(`${one}\n`);
@@ -133,7 +133,7 @@ onEachLoop(
       expect(grown).toEqual(index === '0' ? [1000, 3000, 0, 0] : [0, 0, 1000, 3000]);
     });
 
-    test('a server changes its address, its limits and its mood', async () => {
+    test('H4: a server changes its address, its limits and its mood', async () => {
       const ports = rig.servers.map(({ endpoint }) => ('port' in endpoint ? endpoint.port : 0));
       expect(await say(`server 0 blacklist 60`)).toBe('');
       for (let i = 0; i < 4; i++) {

@@ -36,6 +36,14 @@ const NONSENSE: readonly string[] = [
   'half a line',
 ];
 
+/** Asks, and takes nothing of the answer yet. */
+async function askSlowly(line: string): Promise<Visitor> {
+  const visitor = await Visitor.open(CONTROL);
+  visitor.socket.pause();
+  visitor.socket.write(line);
+  return visitor;
+}
+
 /** Main keeps deadlines by itself, so that one loop is enough for those that take long. */
 const isPatient = (rig: Rig): boolean => rig.loop === 'epoll';
 
@@ -136,21 +144,21 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
     for (const { socket } of stalled) socket.destroy();
   });
 
-  test('readers of long answers get all of them, however slow they are, and nobody waits for them', async () => {
+  test('C5: readers of long answers get all of them, however slow they are, and nobody waits for them', async () => {
     expect(await ask(CONTROL, `server ${MANY} max 1\n`)).toBe('');
-    const slow = await Promise.all(Array.from({ length: SLOW }, async () => Visitor.open(CONTROL)));
-    for (const { socket } of slow) {
-      socket.pause();
-      socket.write('servers\n');
-    }
+    const slow = await Promise.all(Array.from({ length: SLOW }, async () => askSlowly('servers\n')));
+    const others = await Promise.all(['status\n', '--json servers\n'].map(async (line) => askSlowly(line)));
     await rig.pass(100);
     await expectTraffic();
     expect(await ask(CONTROL, 'mode')).toBe(MODE);
-    for (const { socket } of slow) socket.resume();
+    for (const { socket } of [...slow, ...others]) socket.resume();
     for (const visitor of slow) {
       const lines = (await visitor.whole()).split('\n');
       expect([lines.length, lines.at(-2)?.slice(0, 30)]).toEqual([MANY + 2, `${MANY} addr 0.0.0.0 port 0 conn`]);
     }
+    const [page = '', json = ''] = await Promise.all(others.map(async (visitor) => visitor.whole()));
+    expect([page.split('<tr>').length > MANY, page.slice(-8)]).toEqual([true, '</html>\n']);
+    expect((JSON.parse(json) as { servers: unknown[] }).servers.length).toBe(MANY + 1);
   });
 
   if (!isPatient(rig)) return;
@@ -162,7 +170,7 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
     expect(await ask(CONTROL, 'blacklist\n')).toBe('30\n');
   });
 
-  test('who takes nothing of its answer is dropped in the end', async () => {
+  test('C5: who takes nothing of its answer is dropped in the end', async () => {
     await ask(CONTROL, `server ${MANY} max 1\n`);
     const visitor = await Visitor.open(CONTROL);
     visitor.socket.pause();

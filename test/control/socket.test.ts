@@ -126,10 +126,4 @@ needs({ linux: true, root: true }, 'as root', () => {
     expect(pen.lines.join('\n')).toContain("Won't open control port");
     await expect(ask(control, 'mode')).rejects.toThrow();
   });
-
-  test('others than root are for a later version', async () => {
-    expect(await refusal('-u', 'nobody')).toMatch(
-      /^1: pen: -u: becoming another user \(nobody\) is not in this version yet/,
-    );
-  });
 });

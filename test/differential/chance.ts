@@ -13,16 +13,17 @@ const FIRST_PORT = 22000;
  * Draws a script of requests, held connections and commands about choice.
  *
  * Left out is what differs on purpose and would show all the time: limits and refused connects (the original counts them
- * wrongly), the default hash, numbers that are none, and full client tables (the original counts in seconds who was away
- * longest).
+ * wrongly), the default hash, numbers that are none, choice by weights that nobody has (ours says so at the start), and
+ * full client tables (the original counts in seconds who was away longest).
  */
 export function drawScript(prng: Prng, id: string): Script {
   const count = prng.between(1, SERVERS_MAX);
-  const servers = Array.from({ length: count }, () => `:0:0:${prng.below(WEIGHT_MAX)}:${prng.below(WEIGHT_MAX)}`);
+  const weights = Array.from({ length: count }, () => prng.below(WEIGHT_MAX));
+  const servers = weights.map((weight) => `:0:0:${weight}:${prng.below(WEIGHT_MAX)}`);
   const options = ['-O', 'poll'];
   if (prng.chance(1, 2)) options.push('-r');
   if (prng.chance(1, 5)) options.push('-s');
-  if (prng.chance(1, 4)) options.push('-O', 'weight');
+  if (prng.chance(1, 4) && weights.some((weight) => weight > 0)) options.push('-O', 'weight');
   if (prng.chance(1, 5)) options.push('-O', 'prio');
   if (prng.chance(1, 5)) options.push('-O', 'hash original');
   const steps: Step[] = [];

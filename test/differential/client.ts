@@ -16,11 +16,13 @@ export class Client {
   private readonly socket: Socket;
   private received = '';
   private isReset = false;
+  private readonly asksForReset: boolean;
   private readonly closed: Promise<void>;
   private decide: () => void = () => {};
 
   private constructor(socket: Socket, asksForReset: boolean) {
     this.socket = socket;
+    this.asksForReset = asksForReset;
     socket.setNoDelay(true);
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('error', (error: NodeJS.ErrnoException) => (this.isReset = error.code === 'ECONNRESET'));
@@ -28,7 +30,7 @@ export class Client {
     socket.once('close', () => {
       if (this.result === WAITING) this.settle(REFUSED);
     });
-    socket.write(asksForReset ? '!\n' : 'q\n');
+    socket.write('q\n');
   }
 
   /**
@@ -80,7 +82,10 @@ export class Client {
   private take(text: string): void {
     this.received += text;
     const name = /ok:s(\w)\n/.exec(this.received)?.[1];
-    if (name !== undefined && this.result === WAITING) this.settle(name);
+    if (name === undefined || this.result !== WAITING) return;
+    this.settle(name);
+    // Only now: a reset takes with it whatever a balancer that was not quick has not read yet.
+    if (this.asksForReset) this.socket.write('!\n');
   }
 
   private settle(result: string): void {

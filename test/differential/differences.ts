@@ -68,6 +68,12 @@ export const DIFFERENCES = {
     ours: 'answers with a line that begins with `acl: `, and changes nothing',
     why: 'a rule that is not there is dangerous',
   },
+  'acl-names': {
+    when: 'an access list has a name instead of a number (`acl office deny 10.0.0.1`)',
+    original: 'puts the entry into list 0, which acts everywhere; `client_acl office` is list 0, too',
+    ours: 'makes a list of that name, which acts where the name is used',
+    why: 'ten numbers tell nobody what they are for',
+  },
   empty: {
     when: 'there are server numbers that were never set',
     original: 'tries them in their turn, so the next server gets their clients',
@@ -85,6 +91,12 @@ export const DIFFERENCES = {
     original: 'takes what looks like a number at the beginning, else 0; too large ones wrap',
     ours: 'changes nothing; answers with the value in force, or what is wrong where there never is an answer',
     why: 'a slip of the finger must not switch something off',
+  },
+  'service-port': {
+    when: 'a command sets the port of a server to the name of a service (`server 0 port http`)',
+    original: 'takes it as 0, so that the server is not used',
+    ours: 'takes it as the port of the service, as both do on the command line',
+    why: 'that is what was meant',
   },
   tabs: {
     when: 'there is a tab in a command',
@@ -104,6 +116,18 @@ export const DIFFERENCES = {
     ours: 'answers with a line that says what is wrong',
     why: 'a balancer must survive its operator',
   },
+  'hash-word': {
+    when: 'a word stands behind `hash`',
+    original: 'ignores it',
+    ours: 'knows the word `original`, and refuses others',
+    why: 'a slip of the finger must not choose another formula',
+  },
+  help: {
+    when: 'a command is one that only Pen has (`help`, `leastconn`, `source_max`, ...; see [compatibility](compatibility.md#only-here))',
+    original: 'says that it ignores it',
+    ours: 'obeys',
+    why: 'there was room for it',
+  },
   listen: {
     when: '`listen` names an address that cannot be opened',
     original: 'ends',
@@ -115,6 +139,12 @@ export const DIFFERENCES = {
     original: 'prints its usage and exits with 0, or goes on with another value',
     ours: 'says which option it was and what would be right, and exits with 1',
     why: 'scripts and service managers must see that a start failed',
+  },
+  backlog: {
+    when: 'fewer than 50 clients may wait to be accepted (`-q 10`)',
+    original: 'makes it 50, and says so',
+    ours: 'does as it is told',
+    why: 'a short backlog tells clients early that they have to go elsewhere',
   },
   'port-zero': {
     when: 'the port of the listener is 0',
@@ -195,19 +225,61 @@ export const DIFFERENCES = {
     why: 'there is no reason for the limit',
   },
   'debug-lines': {
-    when: 'started with `-d`',
+    when: 'started with `-d`, or with a file to obey (`-F`)',
     original: 'tells each step that it takes on stderr',
     ours: 'tells what a person can use, and nothing when all goes well',
     why: 'the steps are others',
   },
+  'file-mistakes': {
+    when: 'a file of commands has a line that cannot be, at the start, at HUP or by `include`',
+    original: 'passes over the line and obeys the others',
+    ours: 'tells all such lines and obeys none; of words that the original has dropped it only warns (`block`)',
+    why: 'half a file is something that nobody has written',
+  },
+  'file-none': {
+    when: 'a file of commands is not there',
+    original: 'goes on without it',
+    ours: 'does not start; while running it says so, and all stays as it is',
+    why: 'it was named because it matters',
+  },
+  'file-less': {
+    when: 'HUP, and the file no longer says what it said before',
+    original: 'keeps it',
+    ours: 'has what the command line says, or the default; where the file never said anything, all stays as it is',
+    why: 'a line that is taken out is meant to have no effect any more',
+  },
+  'file-servers': {
+    when: 'the file of `-F` has another address for a server than the command line',
+    original: "takes the command line's at the start, and the file's at HUP",
+    ours: "takes the file's, and says so",
+    why: 'a HUP without a change should change nothing',
+  },
+  'file-write': {
+    when: '`write` fails',
+    original: 'says nothing',
+    ours: 'answers with the reason; the file that was there is as it was',
+    why: 'who has saved something relies on it',
+  },
   'later-options': {
-    when: 'an option belongs to a capability that this version does not have (`-F`, `-H`, `-E`, `-U`, `-i`, ...)',
+    when: 'an option belongs to a capability that this version does not have (`-H`, `-E`, `-U`, `-i`, ...)',
     original: 'obeys, on Windows for `-i`',
     ours: 'says `-H: not in this version yet`, and exits with 1',
     why: 'it comes later',
   },
+  status: {
+    when: '`status`, and there is no file for the page (`-w`, `web_stats`), or it cannot be written',
+    original: '`Unable to create webstats`',
+    ours: 'answers with the page all the same; why the file cannot be written is said on stderr',
+    why: 'nobody needs a file to look at a page',
+  },
+  page: {
+    when: 'the page of `status` and `-w`',
+    original: 'HTML of 1996, written over the page before, and through links',
+    ours: 'the same tables and columns in HTML of today, escaped; emergency and abuse server are behind the others as -1 and -2; the page takes the place of the one before in one step, and a link is not followed',
+    why: 'whoever reads it sees a whole page, and a name cannot become part of it',
+  },
   later: {
-    when: 'a command belongs to a capability that this version does not have (`http`, `log`, `web_stats`, `write`, ...)',
+    when: 'a command belongs to a capability that this version does not have (`http`, `log`, ...)',
     original: 'obeys',
     ours: 'answers `http: not in this version yet`',
     why: 'it comes later',

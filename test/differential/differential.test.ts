@@ -1,27 +1,20 @@
 /** The same scripts against Debian's pen and ours. What differs is listed in `differences.ts`, or a fault. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { isLong, runSeed } from '../support/rig.ts';
 import { needs } from '../support/skip.ts';
 import { drawScript } from './chance.ts';
 import { DIFFERENCES } from './differences.ts';
 import { crossed, ORIGINAL, OURS, type Program } from './program.ts';
-import { runScript } from './run.ts';
-import { isJudged, type JudgedStep, type Script } from './script.ts';
-import { CHOICE } from './scripts/choice.ts';
-import { COMMANDS } from './scripts/commands.ts';
-import { FAILOVER } from './scripts/failover.ts';
-import { LATER } from './scripts/later.ts';
+import { Conversation, runScript } from './run.ts';
+import type { Script } from './script.ts';
+import { ALONE, CONTROL, SCRIPTS, SHARING, STEPS } from './scripts/all.ts';
 import { PENCTL } from './scripts/penctl.ts';
-import { STATE } from './scripts/state.ts';
-import { START } from './scripts/start.ts';
 import { withTable } from './table.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/differences.md', import.meta.url));
-const SCRIPTS = [...CHOICE, ...FAILOVER, ...COMMANDS, ...STATE, ...START, ...PENCTL, ...LATER];
-const STEPS: readonly JudgedStep[] = SCRIPTS.flatMap((script) => script.steps.filter(isJudged));
 
 describe('the list of differences', () => {
   test('each of them shows in a script, and changes what is seen there', () => {
@@ -40,8 +33,8 @@ describe('the list of differences', () => {
   test('no two scripts have the same name, and there are as many as promised', () => {
     const ids = SCRIPTS.map((script) => script.id);
     expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
-    expect(SCRIPTS.length - COMMANDS.length - STATE.length).toBeGreaterThanOrEqual(40);
-    expect(STEPS.filter((step) => step.do === 'say').length).toBeGreaterThanOrEqual(60);
+    expect(SCRIPTS.length - CONTROL.length).toBeGreaterThanOrEqual(40);
+    expect(STEPS.filter((step) => step.do === 'say').length).toBeGreaterThanOrEqual(400);
   });
 });
 
@@ -54,6 +47,25 @@ function declare(program: Program, scripts: readonly Script[]): void {
       expect(got).toEqual(wanted);
     },
   );
+}
+
+/** The same for scripts that only talk: one program for all of them. */
+function declareTalk(program: Program): void {
+  describe('talk', () => {
+    let conversation: Conversation | undefined;
+    beforeAll(async () => {
+      conversation = await Conversation.begin(program);
+    });
+    afterAll(async () => conversation?.end());
+
+    test.each(SHARING.map((script) => [`${script.id}: ${script.says}`, script] as const))(
+      '%s',
+      async (_name, script) => {
+        const seen = await conversation?.hold(script);
+        expect(seen?.got).toEqual(seen?.wanted);
+      },
+    );
+  });
 }
 
 /** SEED=n repeats the drawn scripts from number n on. */
@@ -83,8 +95,14 @@ function declareDrawn(): void {
   );
 }
 
-needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => declare(ORIGINAL, SCRIPTS));
-needs({ linux: true }, 'scripts on Pen', () => declare(OURS, SCRIPTS));
+needs({ linux: true, packages: ['pen'] }, "scripts on Debian's pen", () => {
+  declare(ORIGINAL, ALONE);
+  declareTalk(ORIGINAL);
+});
+needs({ linux: true }, 'scripts on Pen', () => {
+  declare(OURS, ALONE);
+  declareTalk(OURS);
+});
 needs({ linux: true, packages: ['pen'] }, 'scripts that nobody has thought of', declareDrawn);
 needs({ linux: true, packages: ['pen'] }, "our penctl with Debian's pen", () =>
   declare(crossed(ORIGINAL, OURS), PENCTL),

@@ -44,7 +44,7 @@ export const ORIGINAL: Program = {
   penctl: ['/usr/bin/penctl'],
   always: ALWAYS,
   saysReady: false,
-  usual: /^Error Opening file \/usr\/share\/GeoIP|: (Before|After): conns = /,
+  usual: /^Error Opening file \/usr\/share\/GeoIP|: (Before|After): conns = |: do_cmd: server \d+ address /,
 };
 
 export const OURS: Program = {
@@ -54,7 +54,7 @@ export const OURS: Program = {
   penctl: [process.execPath, PENCTL],
   always: ALWAYS,
   saysReady: true,
-  usual: /: (listening on |using Node's own loop: )/,
+  usual: /: (listening on |using Node's own loop: |running as root: )/,
 };
 
 /** One's pen with the other's penctl. */
@@ -105,7 +105,8 @@ export class Running {
     // In the background the one that was started has ended, and another one serves.
     if (isBackground && this.child.exitCode === 0) await until(() => this.listens(), LATE_MS);
     if (this.listens()) parts.push('serves');
-    else if (this.hasEnded) await Promise.race([this.closed, pause(LATE_MS)]);
+    // Its last words may come late; in the background somebody else may hold their pipe.
+    else if (this.hasEnded) await (isBackground ? Promise.race([this.closed, pause(LATE_MS)]) : this.closed);
     else parts.push('runs');
     return [...parts, ...this.printed()].join(', ');
   }

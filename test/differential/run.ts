@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { Client, WAITING } from './client.ts';
 import { runPenctl, Running, type Program } from './program.ts';
-import { isJudged, words, type JudgedStep, type Request, type Script, type Step } from './script.ts';
+import { isJudged, say, words, type JudgedStep, type Request, type Script, type Step } from './script.ts';
 import { Stage } from './stage.ts';
 
 const ANSWER_LIMIT_MS = 2000;
@@ -14,6 +14,51 @@ export interface Seen {
   readonly got: readonly string[];
   readonly wanted: readonly string[];
 }
+
+/** One started program to which many scripts talk. Each has to leave everything as it was. */
+export class Conversation {
+  private readonly run: Run;
+  private readonly before: readonly string[];
+
+  private constructor(run: Run, before: readonly string[]) {
+    this.run = run;
+    this.before = before;
+  }
+
+  static async begin(program: Program): Promise<Conversation> {
+    const script: Script = { id: 'talk', says: 'what they all begin with', steps: QUESTIONS };
+    const run = new Run(script, program, await Stage.set(script));
+    const { got } = await run.all();
+    return new Conversation(run, got.slice(1, -1));
+  }
+
+  /** @param script only talks, and begins with two servers. */
+  async hold(script: Script): Promise<Seen> {
+    const { got, wanted } = await this.run.perform(script.steps);
+    const after = await this.run.perform(QUESTIONS);
+    return { got: [...got, ...after.got], wanted: [...wanted, ...this.before] };
+  }
+
+  async end(): Promise<void> {
+    await this.run.clear();
+  }
+}
+
+/** What tells whether something was changed. */
+const QUESTIONS: readonly Step[] = [
+  'mode',
+  'servers',
+  'blacklist',
+  'timeout',
+  'tracking',
+  'idle_timeout',
+  'debug',
+  'client_acl',
+  'control_acl',
+  'clients_max',
+  'conn_max',
+  'listen',
+].map((command) => say(command));
 
 /** Runs it from start to end. @errors those of the stage; what the program does wrong is in the result. */
 export async function runScript(script: Script, program: Program): Promise<Seen> {
@@ -48,24 +93,28 @@ class Run {
       wanted.push('start: serves');
       if (outcome !== 'serves') got.push(`it said: ${this.running?.said ?? ''}`);
     }
-    for (const step of this.script.steps) {
+    const seen = await this.perform(this.script.steps);
+    if (!this.mayHaveEnded) {
+      seen.got.push(
+        `in the end: ${this.running?.hasEnded === false ? 'alive' : `ended; it said: ${this.running?.said ?? ''}`}`,
+      );
+      seen.wanted.push('in the end: alive');
+    }
+    return { got: [...got, ...seen.got], wanted: [...wanted, ...seen.wanted] };
+  }
+
+  /** Steps, one after the other. */
+  async perform(steps: readonly Step[]): Promise<{ got: string[]; wanted: string[] }> {
+    const got: string[] = [];
+    const wanted: string[] = [];
+    for (const step of steps) {
       if (!isJudged(step)) {
         await this.happen(step);
         continue;
       }
-      if (this.isTooEarly) {
-        // Nothing that follows can happen.
-        return { got: [this.line(step, await this.judge(step))], wanted: [this.line(step, 'exit 1, not yet')] };
-      }
       const result = await this.judge(step);
       got.push(this.line(step, step.hide ? result.replace(step.hide, '#') : result));
       wanted.push(this.line(step, this.wanted(step)));
-    }
-    if (!this.mayHaveEnded) {
-      got.push(
-        `in the end: ${this.running?.hasEnded === false ? 'alive' : `ended; it said: ${this.running?.said ?? ''}`}`,
-      );
-      wanted.push('in the end: alive');
     }
     return { got, wanted };
   }
@@ -78,11 +127,6 @@ class Run {
 
   private get running(): Running | undefined {
     return this.started.at(-1);
-  }
-
-  /** The script begins with an option that Pen does not know yet. */
-  private get isTooEarly(): boolean {
-    return this.script.later !== undefined && this.program.name === 'ours';
   }
 
   /** The script says that the program ends, or that it was never there. */
@@ -131,7 +175,7 @@ class Run {
       case 'request':
         return this.request(step);
       case 'say':
-        return this.unfill(await say(fill(step.bytes), this.stage));
+        return this.unfill(await speak(fill(step.bytes), this.stage));
       case 'penctl':
         return this.unfill(await runPenctl(this.program, step.args.map(fill), this.stage));
       case 'start':
@@ -227,7 +271,7 @@ function describeStep(step: JudgedStep): string {
 }
 
 /** Speaks to the control listener as penctl does: one line, then everything until it closes. */
-async function say(bytes: string, stage: Stage): Promise<string> {
+async function speak(bytes: string, stage: Stage): Promise<string> {
   return new Promise((resolve) => {
     const path = `${stage.folder}/control.sock`;
     const socket = connect(existsSync(path) ? { path } : { host: stage.host, port: stage.controlPort });

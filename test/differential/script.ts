@@ -100,10 +100,10 @@ export interface Script {
   readonly dead?: string;
   /** Servers that take no connection, and say so to nobody. */
   readonly holes?: string;
+  /** It only talks, and leaves everything as it was: it shares a program with others. */
+  readonly shares?: true;
   /** The script starts the program itself. */
   readonly startsItself?: boolean;
-  /** An option that Pen does not know yet: it refuses to start. */
-  readonly later?: string;
   readonly steps: readonly Step[];
 }
 

@@ -36,7 +36,7 @@ function claimNet(): Promise<number> {
   })());
 }
 
-/** A server that names itself: `ok:s0` for each request. Asked for it, it resets the connection after its answer. */
+/** A server that names itself: `ok:s0` for each request. Asked for it, it resets the connection. */
 class NamedServer {
   private readonly name: string;
   private readonly host: string;
@@ -71,9 +71,8 @@ class NamedServer {
     socket.on('error', () => {});
     socket.on('close', () => this.sockets.delete(socket));
     socket.on('data', (request) => {
-      socket.write(`ok:${this.name}\n`, () => {
-        if (request.includes('!')) setTimeout(() => socket.resetAndDestroy(), 30);
-      });
+      if (request.includes('!')) socket.resetAndDestroy();
+      else socket.write(`ok:${this.name}\n`);
     });
   }
 }

@@ -7,7 +7,7 @@ import { Pen } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
 import { LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
-import { needs, type Needs } from '../support/skip.ts';
+import { needsLoop } from '../support/skip.ts';
 import { Visitors, type Visit } from '../support/visitors.ts';
 
 const PER_SECOND = 200;
@@ -24,76 +24,80 @@ function answer(peer: Peer): void {
 }
 
 for (const loop of LOOPS) {
-  const conditions: Needs = { linux: true, root: true, netns: true, packages: ['iproute2', 'nftables'] };
-  needs({ ...conditions, ...(loop === 'uring' ? { uring: true as const } : {}) }, `F2: a black hole (${loop})`, () => {
-    let namespace: Namespace;
-    let servers: Server[] = [];
-    let pen: Pen;
+  needsLoop(
+    loop,
+    'F2: a black hole',
+    () => {
+      let namespace: Namespace;
+      let servers: Server[] = [];
+      let pen: Pen;
 
-    beforeAll(async () => {
-      namespace = new Namespace();
-      servers = [0, 1, 2].map(() => namespace.inside(() => new Server()));
-      for (const server of servers) server.onPeer = answer;
-      pen = await Pen.start({
-        loop,
-        prefix: namespace.prefix,
-        options: [
-          '-r',
-          '-x',
-          '2000',
-          '-O',
-          'source_max 0',
-          '-O',
-          'pending_max 2000',
-          '-t',
-          String(TIMEOUT_S),
-          '-b',
-          '30',
-        ],
-        servers: servers.map((server) => server.address),
+      beforeAll(async () => {
+        namespace = new Namespace();
+        servers = [0, 1, 2].map(() => namespace.inside(() => new Server()));
+        for (const server of servers) server.onPeer = answer;
+        pen = await Pen.start({
+          loop,
+          prefix: namespace.prefix,
+          options: [
+            '-r',
+            '-x',
+            '2000',
+            '-O',
+            'source_max 0',
+            '-O',
+            'pending_max 2000',
+            '-t',
+            String(TIMEOUT_S),
+            '-b',
+            '30',
+          ],
+          servers: servers.map((server) => server.address),
+        });
       });
-    });
 
-    afterAll(async () => {
-      const exit = await pen.stop();
-      for (const server of servers) server.close();
-      namespace.remove();
-      expect(exit.code).toBe(0);
-    });
+      afterAll(async () => {
+        const exit = await pen.stop();
+        for (const server of servers) server.close();
+        namespace.remove();
+        expect(exit.code).toBe(0);
+      });
 
-    /** Far from a processor that does nothing else. */
-    const busy = loop === 'node' ? 0.4 : 0.2;
+      /** Far from a processor that does nothing else. */
+      const busy = loop === 'node' ? 0.4 : 0.2;
 
-    test('F2: only connections that are on their way to a black hole wait, for one timeout; later ones never do; the processor stays free', async () => {
-      const baseline = baselineOf(pen);
-      const visitors = new Visitors(
-        pen.endpoint,
-        PER_SECOND,
-        (to) => namespace.inside(() => Peer.connect(to)),
-        ANSWER_KEY,
-      );
-      onTestFinished(() => visitors.stop());
-      visitors.start();
-      await reactor().pass(500);
-      namespace.blackHole([servers[0].port]);
-      const holeMs = performance.now();
-      await reactor().pass(200);
-      expect(await cpuShare(pen, TIMEOUT_MS - 300)).toBeLessThan(busy);
-      // Known from when the first who waited is answered: by another server, so this one has been given up.
-      const known = (): number => Math.min(...visitors.between(holeMs).filter(hasWaited).map(endMs));
-      await reactor().until(() => known() < Infinity, 'somebody has waited for one timeout');
-      await reactor().pass(300);
-      expect(await cpuShare(pen, 1000)).toBeLessThan(busy);
-      const knownMs = known();
-      await visitors.finish(5000);
-      namespace.heal();
-      const slowest = (visits: readonly Visit[]): number => Math.max(...visits.map((visit) => visit.ms));
-      expect(visitors.visits.filter((visit) => !visit.isAnswered)).toEqual([]);
-      // One timeout, not two; and later none.
-      expect(slowest(visitors.visits)).toBeLessThan(TIMEOUT_MS * 2);
-      expect(slowest(visitors.between(knownMs))).toBeLessThan(TIMEOUT_MS);
-      Peer.closeAll();
-      await expectAtRest(pen, baseline);
-    });
-  });
+      test('F2: only connections that are on their way to a black hole wait, for one timeout; later ones never do; the processor stays free', async () => {
+        const baseline = baselineOf(pen);
+        const visitors = new Visitors(
+          pen.endpoint,
+          PER_SECOND,
+          (to) => namespace.inside(() => Peer.connect(to)),
+          ANSWER_KEY,
+        );
+        onTestFinished(() => visitors.stop());
+        visitors.start();
+        await reactor().pass(500);
+        namespace.blackHole([servers[0].port]);
+        const holeMs = performance.now();
+        await reactor().pass(200);
+        expect(await cpuShare(pen, TIMEOUT_MS - 300)).toBeLessThan(busy);
+        // Known from when the first who waited is answered: by another server, so this one has been given up.
+        const known = (): number => Math.min(...visitors.between(holeMs).filter(hasWaited).map(endMs));
+        await reactor().until(() => known() < Infinity, 'somebody has waited for one timeout');
+        await reactor().pass(300);
+        expect(await cpuShare(pen, 1000)).toBeLessThan(busy);
+        const knownMs = known();
+        await visitors.finish(5000);
+        namespace.heal();
+        const slowest = (visits: readonly Visit[]): number => Math.max(...visits.map((visit) => visit.ms));
+        expect(visitors.visits.filter((visit) => !visit.isAnswered)).toEqual([]);
+        // One timeout, not two; and later none.
+        expect(slowest(visitors.visits)).toBeLessThan(TIMEOUT_MS * 2);
+        expect(slowest(visitors.between(knownMs))).toBeLessThan(TIMEOUT_MS);
+        Peer.closeAll();
+        await expectAtRest(pen, baseline);
+      });
+    },
+    { root: true, netns: true, packages: ['iproute2', 'nftables'] },
+  );
 }

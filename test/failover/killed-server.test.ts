@@ -6,7 +6,7 @@ import { Peer } from '../support/peer.ts';
 import { LOOPS } from '../support/rig.ts';
 import { reactor } from '../support/reactor.ts';
 import { ServerProcess } from '../support/server-process.ts';
-import { needs } from '../support/skip.ts';
+import { needsLoop } from '../support/skip.ts';
 import { Visitors } from '../support/visitors.ts';
 
 const PER_SECOND = 1000;
@@ -15,7 +15,7 @@ const BLACKLIST_S = 1;
 const TIMEOUT_S = 5;
 
 for (const loop of LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `F1: a killed server (${loop})`, () => {
+  needsLoop(loop, 'F1: a killed server', () => {
     const servers = [new ServerProcess(), new ServerProcess()];
     let pen: Pen;
 

@@ -18,7 +18,7 @@ import {
 import { loadFfi } from '../../src/ffi/load.ts';
 import { LinuxHost } from '../../src/linux/host.ts';
 import { openLoop } from '../../src/linux/open-loop.ts';
-import { bindSockets, IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_NODELAY } from '../../src/linux/sockets.ts';
+import { bindSockets, IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_INFO, TCP_NODELAY } from '../../src/linux/sockets.ts';
 import type { Host, HostError } from '../../src/loop/host.ts';
 import { STOP } from '../../src/loop/loop.ts';
 
@@ -54,7 +54,7 @@ describe.runIf(ffi)('host', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function listen(endpoint: Uint8Array, more: { mode?: number } = {}): Fd {
+  function listen(endpoint: Uint8Array, more: { mode?: number; isTrial?: boolean } = {}): Fd {
     const { fd, error } = host.listen(endpoint, { ...options, ...more });
     expect(error).toBeUndefined();
     open.push(fd!);
@@ -85,10 +85,53 @@ describe.runIf(ffi)('host', () => {
     expect(host.localEndpoint(9999 as Fd)[0]).toBe(KIND_NONE);
   });
 
+  test('of a trial nobody can tell, and what is taken is refused all the same', async () => {
+    const taken = host.localEndpoint(listen(loopback));
+    const path = join(folder, 'trial');
+    listen(unix(path), { isTrial: true });
+    expect(await isAnswered({ path })).toBe(false);
+    host.unlinkOwn(path);
+    expect(existsSync(path)).toBe(false);
+    const trial = host.localEndpoint(listen(loopback, { isTrial: true }));
+    expect(await isAnswered({ port: portOf(trial), host: '127.0.0.1' })).toBe(false);
+    expect(host.listen(taken, { ...options, isTrial: true }).error?.code).toBe('EADDRINUSE');
+  });
+
   test('[::] takes IPv4 clients too', async () => {
     const any = record({ kind: KIND_IPV6, ip: new Uint8Array(16), port: 0, scope: 0 });
     const local = host.localEndpoint(listen(any));
     expect(await isAnswered({ port: portOf(local), host: '127.0.0.1' })).toBe(true);
+  });
+
+  test('who comes after a change of the listener has its other options, and as many as it says may wait', async () => {
+    const fd = listen(loopback);
+    const port = portOf(host.localEndpoint(fd));
+    const sockets = bindSockets(ffi!);
+    const memory = ffi!.reserve(64);
+    const words = new Int32Array(memory.buffer);
+    /** TCP_NODELAY of an accepted socket. */
+    const noDelayOf = (accepted: number): number => {
+      words[8] = 4;
+      expect(ffi!.libc.getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, memory.base, memory.base + 32)).toBe(0);
+      return words[0];
+    };
+    const accepted: number[] = [];
+    for (const noDelay of [true, false, true]) {
+      host.tuneListening(fd, { backlog: 16, noDelay });
+      const client = connect({ port, host: '127.0.0.1' });
+      await new Promise((resolve) => client.once('connect', resolve));
+      accepted.push(sockets.acceptOne(fd, new Uint8Array(PEER_SIZE), 0));
+      client.destroy();
+    }
+    open.push(...(accepted as Fd[]));
+    expect(accepted.map(noDelayOf)).toEqual([1, 0, 1]);
+    for (const backlog of [7, 9]) {
+      host.tuneListening(fd, { backlog, noDelay: true });
+      words[8] = 32;
+      expect(ffi!.libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, memory.base, memory.base + 32)).toBe(0);
+      // tcpi_sacked, which is the limit of the queue where a socket listens.
+      expect(words[7]).toBe(backlog);
+    }
   });
 
   test('accepted sockets inherit what was asked for, and do not block', async () => {

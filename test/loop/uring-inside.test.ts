@@ -3,49 +3,18 @@ import { expect, test } from 'vitest';
 import { KIND_IPV4, KIND_UNIX } from '../../src/base/endpoint.ts';
 import type { ArenaOffset } from '../../src/base/brand.ts';
 import { ECANCELED, ECONNRESET, EPIPE } from '../../src/base/errno.ts';
-import { loadFfi } from '../../src/ffi/load.ts';
-import { openUring, type UringLoop, type UringOptions } from '../../src/linux/uring.ts';
 import { OP_RECV, OP_SEND, OP_WATCH } from '../../src/loop/loop.ts';
 import {
   check,
   equal,
   equalBytes,
   pattern,
-  play,
   type Pair,
   type Script,
-  Stage,
+  type Stage,
 } from '../../src/loop/conformance/script.suite.ts';
 import { needs } from '../support/skip.ts';
-import { RealNet } from './real-net.ts';
-
-const { ffi } = loadFfi();
-
-interface Setting extends UringOptions {
-  readonly smallCount?: number;
-}
-
-/** Plays a script on a fresh loop; descriptors must be as before afterwards. */
-async function inLoop(setting: Setting, script: (stage: Stage, loop: UringLoop) => Script): Promise<void> {
-  const net = new RealNet(ffi!);
-  const before = net.openDescriptors();
-  const wake = net.createWake();
-  const { smallCount = 64 } = setting;
-  const options = { wakeFd: wake.fd, sidesMax: 256, listenersMax: 64, smallCount, bigLength: 8 << 20 };
-  const loop = openUring(ffi!, options, setting);
-  try {
-    const stage = new Stage(loop, net, wake);
-    await play(stage, script(stage, loop));
-  } finally {
-    loop.destroy();
-    net.closeAll();
-  }
-  expect(net.openDescriptors()).toBe(before);
-}
-
-function kernelTest(name: string, setting: Setting, script: (stage: Stage, loop: UringLoop) => Script): void {
-  test(name, async () => inLoop(setting, script));
-}
+import { inLoop, kernelTest } from './uring-stage.ts';
 
 /** Echoes `bytes` once on every pair at the same time, through small buffers. */
 function* echoAll(stage: Stage, pairs: readonly Pair[], bytes: Uint8Array): Script {
@@ -186,6 +155,26 @@ needs({ linux: true, uring: true }, 'uring, inside', () => {
     loop.cancel(OP_SEND, side, seq);
     equal((yield* stage.next(OP_SEND, side, seq)).result, -ECANCELED, 'cancelled');
   });
+
+  kernelTest(
+    'a send that is cancelled while its peer reads ends, whatever the kernel does then',
+    {},
+    function* (stage, loop) {
+      const pairs: Pair[] = [];
+      for (let i = 0; i < 30; i++) pairs.push(yield* stage.accepted(KIND_IPV4, { receiveBuffer: 4096 }));
+      for (let round = 0; round < 40; round++) {
+        const seqs = pairs.map(({ side, fd }) => stage.send(side, fd, loop.bigOffset, 1 << 20));
+        yield* stage.rest(round * 20);
+        // Sends of all are woken, and most have to wait again, as they are cancelled.
+        for (const { peer } of pairs) peer.read(40_000);
+        pairs.forEach(({ side }, i) => loop.cancel(OP_SEND, side, seqs[i]!));
+        for (const [i, { side }] of pairs.entries()) {
+          const { result } = yield* stage.next(OP_SEND, side, seqs[i]!);
+          check(result === -ECANCELED || result === 1 << 20, `send ${i} of round ${round} gave ${result}`);
+        }
+      }
+    },
+  );
 
   kernelTest('an idle loop with everything armed does not run', {}, function* (stage, loop) {
     for (let i = 0; i < 20; i++) {

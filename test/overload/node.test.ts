@@ -11,7 +11,7 @@ import { needs } from '../support/skip.ts';
 const RESET = 'ECONNRESET';
 const ENOUGH = 1024;
 /** How long it may take until a person is told. */
-const TOLD_MS = 12_000;
+const TOLD_MS = 20_000;
 
 /** Connects clients one after the other; each says its number in bytes. */
 async function queueUp(rig: Rig, count: number): Promise<Peer[]> {

@@ -96,6 +96,42 @@ const plants: readonly Plant[] = [
     from: 'creditClient(e.tables, e.worker, client,',
     to: 'creditClient(e.tables, e.worker, 0,',
   },
+  {
+    name: 'peek in name only: a server is sought at once',
+    file: 'engine/peeking.js',
+    from: 'return (e.config.farms.flags[e.farm[slot]] & (FARM_F_PEEK | FARM_F_DUMMY)) !== 0;',
+    to: 'return false;',
+  },
+  {
+    name: 'half an answer: its last byte is not sent',
+    file: 'engine/peeking.js',
+    from: 'e.heldLength[source] = DUMMY_ANSWER.length;',
+    to: 'e.heldLength[source] = DUMMY_ANSWER.length - 1;',
+  },
+  {
+    name: 'idlers never made again: nobody looks when one has ended',
+    file: 'engine/ending.js',
+    from: 'e.wheel.set(e.timerIdlers, e.nowMs + IDLERS_PAUSE_MS);',
+    to: ';',
+  },
+  {
+    name: 'idlers keep their places at servers: a client is turned away for them',
+    file: 'engine/idler-places.js',
+    from: 'if (e.idlersAt[server] === 0 || e.isIdler(slot))',
+    to: 'if (true)',
+  },
+  {
+    name: 'silent for ever: no deadline for who is looked at',
+    file: 'engine/peeking.js',
+    from: 'e.setTimer(slot, e.phaseMs[slot] + limitMs);',
+    to: ';',
+  },
+  {
+    name: 'a limit for newcomers only: all who have spoken seek servers at once',
+    file: 'engine/peeking.js',
+    from: 'else if (e.spoken.count === 0 && e.connecting < pendingShareOfOwn(e))',
+    to: 'else if (true)',
+  },
 ];
 
 let garden: Garden;

@@ -8,7 +8,7 @@ import { ask, AS_WHO_WE_ARE } from '../support/control.ts';
 import { LOOPS } from '../support/rig.ts';
 import { PEN, Pen, type PenOptions } from '../support/pen.ts';
 import { Server } from '../support/server.ts';
-import { needs } from '../support/skip.ts';
+import { needs, needsLoop } from '../support/skip.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pen-start-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -97,68 +97,64 @@ needs({ linux: true }, 'starts that fail', () => {
 });
 
 for (const loop of LOOPS) {
-  needs(
-    { linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) },
-    `listening where somebody else does (${loop})`,
-    () => {
-      test('a port in use: status 1 and one line that names it; whoever has the port keeps it', async () => {
-        const holder = new Server();
-        try {
-          const { code, lines } = await refusal({ loop, listen: holder.address });
-          expect({ code, lines: lines.length }, lines.join('\n')).toEqual({ code: 1, lines: 1 });
-          expect(lines[0]).toContain(holder.address);
-          expect(lines[0]).toMatch(/another socket has this port.*choose another port/);
-        } finally {
-          holder.close();
-        }
-      });
-
-      test('a unix socket: one that nobody answers on makes room, one in use and another file are left alone', async () => {
-        const path = join(folder, `${loop}.sock`);
-        const first = await Pen.start({ loop, listen: path, servers: SERVERS });
-        const second = await refusal({ loop, listen: path });
-        expect([second.code, second.lines.length]).toEqual([1, 1]);
-        expect(second.lines[0]).toMatch(/\.sock: somebody answers on this socket; stop that process/);
-        first.child.kill('SIGKILL');
-        await first.ended;
-        expect(existsSync(path), 'it was left behind').toBe(true);
-        const third = await Pen.start({ loop, listen: path, servers: SERVERS });
-        expect((await third.stop()).code).toBe(0);
-        expect(existsSync(path)).toBe(false);
-        writeFileSync(path, 'precious');
-        const fourth = await refusal({ loop, listen: path });
-        expect([fourth.code, fourth.lines.length]).toEqual([1, 1]);
-        expect(fourth.lines[0]).toMatch(/the path exists and is no socket; it was left alone/);
-        expect(readFileSync(path, 'utf8')).toBe('precious');
-      });
-
-      test('a control socket belongs to its owner alone, and one that cannot be had ends the start', async () => {
-        const path = join(folder, `${loop}.control`);
-        const options = ['-C', path, ...AS_WHO_WE_ARE];
-        const pen = await Pen.start({ loop, options, servers: SERVERS });
-        expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
-        expect(await ask(path, 'mode\n')).toMatch(/^no hash/);
-        const second = await refusal({ loop, options });
-        expect([second.code, second.lines.length]).toEqual([1, 1]);
-        expect(second.lines[0]).toMatch(/^pen: -C: cannot listen on .*: somebody answers on this socket/);
-        expect((await pen.stop()).code).toBe(0);
-        expect(existsSync(path)).toBe(false);
-        // The listener fails after the control socket stands: neither may stay.
-        const holder = new Server();
-        expect((await refusal({ loop, options, listen: holder.address })).code).toBe(1);
-        holder.close();
-        expect(existsSync(path)).toBe(false);
-      });
-
-      test('a second Pen on the same port: the second one ends, the first goes on', async () => {
-        const first = await Pen.start({ loop, servers: SERVERS });
-        const { code, lines } = await refusal({ loop, listen: `127.0.0.1:${first.port}` });
+  needsLoop(loop, 'listening where somebody else does', () => {
+    test('a port in use: status 1 and one line that names it; whoever has the port keeps it', async () => {
+      const holder = new Server();
+      try {
+        const { code, lines } = await refusal({ loop, listen: holder.address });
         expect({ code, lines: lines.length }, lines.join('\n')).toEqual({ code: 1, lines: 1 });
-        expect(first.isAlive).toBe(true);
-        expect((await first.stop()).code).toBe(0);
-      });
-    },
-  );
+        expect(lines[0]).toContain(holder.address);
+        expect(lines[0]).toMatch(/another socket has this port.*choose another port/);
+      } finally {
+        holder.close();
+      }
+    });
+
+    test('a unix socket: one that nobody answers on makes room, one in use and another file are left alone', async () => {
+      const path = join(folder, `${loop}.sock`);
+      const first = await Pen.start({ loop, listen: path, servers: SERVERS });
+      const second = await refusal({ loop, listen: path });
+      expect([second.code, second.lines.length]).toEqual([1, 1]);
+      expect(second.lines[0]).toMatch(/\.sock: somebody answers on this socket; stop that process/);
+      first.child.kill('SIGKILL');
+      await first.ended;
+      expect(existsSync(path), 'it was left behind').toBe(true);
+      const third = await Pen.start({ loop, listen: path, servers: SERVERS });
+      expect((await third.stop()).code).toBe(0);
+      expect(existsSync(path)).toBe(false);
+      writeFileSync(path, 'precious');
+      const fourth = await refusal({ loop, listen: path });
+      expect([fourth.code, fourth.lines.length]).toEqual([1, 1]);
+      expect(fourth.lines[0]).toMatch(/the path exists and is no socket; it was left alone/);
+      expect(readFileSync(path, 'utf8')).toBe('precious');
+    });
+
+    test('a control socket belongs to its owner alone, and one that cannot be had ends the start', async () => {
+      const path = join(folder, `${loop}.control`);
+      const options = ['-C', path, ...AS_WHO_WE_ARE];
+      const pen = await Pen.start({ loop, options, servers: SERVERS });
+      expect((statSync(path).mode & 0o777).toString(8)).toBe('600');
+      expect(await ask(path, 'mode\n')).toMatch(/^no hash/);
+      const second = await refusal({ loop, options });
+      expect([second.code, second.lines.length]).toEqual([1, 1]);
+      expect(second.lines[0]).toMatch(/^pen: -C: cannot listen on .*: somebody answers on this socket/);
+      expect((await pen.stop()).code).toBe(0);
+      expect(existsSync(path)).toBe(false);
+      // The listener fails after the control socket stands: neither may stay.
+      const holder = new Server();
+      expect((await refusal({ loop, options, listen: holder.address })).code).toBe(1);
+      holder.close();
+      expect(existsSync(path)).toBe(false);
+    });
+
+    test('a second Pen on the same port: the second one ends, the first goes on', async () => {
+      const first = await Pen.start({ loop, servers: SERVERS });
+      const { code, lines } = await refusal({ loop, listen: `127.0.0.1:${first.port}` });
+      expect({ code, lines: lines.length }, lines.join('\n')).toEqual({ code: 1, lines: 1 });
+      expect(first.isAlive).toBe(true);
+      expect((await first.stop()).code).toBe(0);
+    });
+  });
 }
 
 needs({ linux: true }, 'next to no descriptors', () => {

@@ -4,6 +4,7 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
+import { AS_WHO_WE_ARE } from '../support/control.ts';
 import { Peer } from '../support/peer.ts';
 import { PEN } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
@@ -25,7 +26,7 @@ class Unheard {
   private readonly ended: Promise<number | null>;
 
   constructor(stderr: 'pipe' | number) {
-    this.child = spawn(process.execPath, [PEN, '-f', this.path, this.server.address], {
+    this.child = spawn(process.execPath, [PEN, '-f', ...AS_WHO_WE_ARE, this.path, this.server.address], {
       stdio: ['ignore', 'ignore', stderr],
     });
     this.ended = new Promise((resolve) => this.child.on('exit', (code) => resolve(code)));
@@ -149,7 +150,7 @@ needs({ linux: true }, 'stderr', () => {
     readSync(reader, buffer);
     await pen.provoke(1);
     const text = buffer.toString('latin1', 0, readSync(reader, buffer));
-    expect(text).toMatch(/^[-\d]+ [:\d]+: lines lost, because nobody took them: 3\n[-\d]+ [:\d]+: SIGHUP [^\n]+\n$/);
+    expect(text).toMatch(/^[-\d]+ [:\d]+: lines lost, because nobody took them: 3\n[-\d]+ [:\d]+: SIGHUP[: ][^\n]+\n$/);
     expect(await pen.stop()).toBe(0);
   });
 
@@ -168,21 +169,22 @@ needs({ linux: true }, 'stderr', () => {
     await reactor().until(
       () => {
         said += take(reader).replace(/^x+/, '');
-        return said.includes('connection 29: ');
+        return said.includes('Connection 30: ');
       },
       () => `all connections, after ${said}`,
     );
     const texts = said.split('\n');
-    const about = texts.map((text) => /: ([a-z]+)/.exec(text)?.[1]).filter((word) => word !== undefined);
-    expect(about.slice(about.indexOf('statistics'))).toEqual([
-      'statistics',
-      'server',
-      'clients',
-      'client',
-      'connections',
-      ...Array.from({ length: 30 }, () => 'connection'),
+    const about = texts.map((text) => /: ([A-Z][a-z]+)/.exec(text)?.[1]).filter((word) => word !== undefined);
+    // Each line is made when it is said: the connection that came meanwhile is among them.
+    expect(about.slice(about.indexOf('Time'))).toEqual([
+      'Time',
+      'Server',
+      'Max',
+      'Client',
+      'Number',
+      ...Array.from({ length: 31 }, () => 'Connection'),
     ]);
-    expect(said).toContain(': statistics: 1 servers, 1 clients, 30 connections');
+    expect(said).toContain(': Number of connections: 500 max, 30 used, 29 last');
     expect(await pen.stop()).toBe(0);
   });
 });

@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { AS_WHO_WE_ARE } from '../support/control.ts';
 import { PEN } from '../support/pen.ts';
 import { needs } from '../support/skip.ts';
 
@@ -59,7 +60,7 @@ needs({ linux: true }, 'stdout', () => {
 
   test('nor from being served in the background', async () => {
     const pidFile = join(folder, 'pid');
-    const child = unread('-p', pidFile, '-O', 'help', join(folder, 'pen'), '127.0.0.1:9');
+    const child = unread(...AS_WHO_WE_ARE, '-p', pidFile, '-O', 'help', join(folder, 'pen'), '127.0.0.1:9');
     expect(await heard(child)).toEqual({ code: 0, said: '' });
     const pid = Number(readFileSync(pidFile, 'utf8'));
     process.kill(pid);

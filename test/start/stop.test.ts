@@ -4,7 +4,7 @@ import { Peer } from '../support/peer.ts';
 import { Pen, type LoopName } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
 import { LOOPS, Rig, type RigOptions } from '../support/rig.ts';
-import { needs } from '../support/skip.ts';
+import { needsLoop } from '../support/skip.ts';
 import { Visitors } from '../support/visitors.ts';
 
 const MIB = 1 << 20;
@@ -57,7 +57,7 @@ async function fillStates(rig: Rig, each: number): Promise<Peer[]> {
 }
 
 for (const loop of LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `stopping (${loop})`, () => {
+  needsLoop(loop, 'stopping', () => {
     test.each(['SIGTERM', 'SIGINT'] as const)('%s ends an idle process with status 0', async (signal) => {
       await withRig(loop, {}, async (rig) => expectStop(rig, signal));
     });

@@ -49,6 +49,17 @@ needs({ linux: true }, 'the system log', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
+  test('is found at once, so that it is had also when its path is out of reach later', () => {
+    const path = join(folder, 'log');
+    const log = new Log(ffi, path);
+    const tell = openSystemLog(ffi, 'pen', path);
+    rmSync(path);
+    expect(tell('from inside')).toBe(true);
+    expect(log.next()).toMatch(/: from inside$/);
+    log.close();
+    expect(tell('to nobody')).toBe(false);
+  });
+
   test('a line carries facility user and severity error, the time, the program and its process', () => {
     const path = join(folder, 'log');
     const log = new Log(ffi, path);

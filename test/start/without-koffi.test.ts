@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Pen, PEN } from '../support/pen.ts';
+import { AS_WHO_WE_ARE } from '../support/control.ts';
 import { Peer } from '../support/peer.ts';
 import { mappedFilesOf } from '../support/process-facts.ts';
 import { reactor } from '../support/reactor.ts';
@@ -36,7 +37,12 @@ needs({ linux: true }, 'a machine without koffi', () => {
   ])('Pen serves on the loop of Node %s', async (_, loop, says) => {
     const server = new Server();
     server.onPeer = echo;
-    const pen = await Pen.start({ script, servers: [server.address], ...(loop === undefined ? {} : { loop }) });
+    const pen = await Pen.start({
+      script,
+      options: AS_WHO_WE_ARE,
+      servers: [server.address],
+      ...(loop === undefined ? {} : { loop }),
+    });
     expect([pen.loop, pen.lines.length]).toEqual(['node', 2]);
     expect(pen.lines[0]).toMatch(NOTICE);
     expect(pen.lines[0]).toMatch(says);

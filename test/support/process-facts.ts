@@ -75,6 +75,13 @@ function tcpRows(pid: number): string[][] {
   return [...rows.values()];
 }
 
+/** Whether the kernel's timer of the connection is the one that probes an idle peer. @source proc_net_tcp.rst, `tr` */
+export function hasKeepaliveTimer(pid: number, localPort: number, remotePort: number): boolean {
+  const [local, remote] = [portSuffix(localPort), portSuffix(remotePort)];
+  const row = tcpRows(pid).find((words) => words[1].endsWith(local) && words[2].endsWith(remote));
+  return row !== undefined && row[5].startsWith('02:');
+}
+
 function portSuffix(port: number): string {
   return `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
 }

@@ -10,7 +10,7 @@ import { Peer } from './peer.ts';
 import { Pen, type LoopName } from './pen.ts';
 import { reactor } from './reactor.ts';
 import { Server } from './server.ts';
-import { needs, notOn, type Needs } from './skip.ts';
+import { needsLoop, notOn, type Needs } from './skip.ts';
 import { ip, type SocketOptions } from './sockets.ts';
 
 /** Those of the kernel, which can have several workers and replace one that fails. */
@@ -176,8 +176,7 @@ function deadAddresses(count: number): string[] {
  */
 export function onEachLoop(name: string, options: RigOptions, body: (rig: Rig) => void, conditions: Needs = {}): void {
   for (const loop of LOOPS) {
-    const ofLoop: Needs = loop === 'uring' ? { uring: true } : {};
-    needs({ linux: true, ...ofLoop, ...conditions }, `${name} (${loop})`, () => onOneLoop(loop, options, body));
+    needsLoop(loop, name, () => onOneLoop(loop, options, body), conditions);
   }
 }
 

@@ -1,5 +1,5 @@
-import { afterEach, expect, test, vi } from 'vitest';
-import { missing } from './skip.ts';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { missing, needsLoop } from './skip.ts';
 
 /** Skips are honest: what a machine lacks is said by name. */
 
@@ -18,4 +18,16 @@ test('a machine that has everything lacks nothing', () => {
   vi.spyOn(process, 'getuid').mockReturnValue(0);
   expect(missing({})).toBeUndefined();
   expect(missing({ root: true })).toBeUndefined();
+});
+
+describe('what is declared for a loop', () => {
+  const names: string[] = [];
+  for (const loop of ['epoll', 'node'])
+    needsLoop(loop, 'a suite', () => {
+      test('runs, under the name of its loop', ({ task }) => names.push(task.suite?.name ?? ''));
+    });
+
+  test.runIf(process.platform === 'linux')('has run', () => {
+    expect(names).toEqual(['a suite (epoll)', 'a suite (node)']);
+  });
 });

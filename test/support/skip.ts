@@ -30,10 +30,16 @@ export function notOn(name: string, loop: string, why: string): string {
 
 /** Debian packages the tests may ask for, and the file by which each is recognised. */
 const programs = {
+  'apache2-bin': 'apache2',
+  bash: 'bash',
+  bsdutils: 'script',
   curl: 'curl',
+  fcgiwrap: 'fcgiwrap',
+  fish: 'fish',
   haproxy: 'haproxy',
   iproute2: 'ip',
   'libnginx-mod-stream': '/usr/lib/nginx/modules/ngx_stream_module.so',
+  mandoc: 'mandoc',
   nftables: 'nft',
   'nghttp2-client': 'h2load',
   nginx: 'nginx',
@@ -43,6 +49,7 @@ const programs = {
   strace: 'strace',
   'util-linux': 'setpriv',
   wrk: 'wrk',
+  zsh: 'zsh',
 } as const;
 
 /**
@@ -64,6 +71,15 @@ export function needs(conditions: Needs, name: string, body: () => void): void {
     process.stderr.write(`skipped: ${name} (needs ${reason})\n`);
     describe.skip(`${name} (needs ${reason})`, body);
   }
+}
+
+/**
+ * The same for one of the loops, whose name is added to the suite's.
+ *
+ * @param conditions beyond what the loop itself needs.
+ */
+export function needsLoop(loop: string, name: string, body: () => void, conditions: Needs = {}): void {
+  needs({ linux: true, ...(loop === 'uring' ? { uring: true } : {}), ...conditions }, `${name} (${loop})`, body);
 }
 
 /** What of the conditions this machine lacks, in words, or undefined when it has everything. */

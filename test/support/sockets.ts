@@ -4,11 +4,11 @@
  *
  * Results are values or -errno. All memory that the kernel sees lies in one reservation.
  */
-import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint, type Endpoint } from '../../src/base/endpoint.ts';
+import { ENDPOINT_SIZE, ipText, KIND_UNIX, writeEndpoint, type Endpoint } from '../../src/base/endpoint.ts';
 import { EINPROGRESS, errnoName } from '../../src/base/errno.ts';
 import { literalEndpoint, unixEndpoint } from '../../src/config/address.ts';
 import { loadFfi, type Ffi } from '../../src/ffi/load.ts';
-import { encodeSockaddr, familyOf, SOCKADDR_SIZE } from '../../src/linux/sockaddr.ts';
+import { decodePeer, encodeSockaddr, familyOf, SOCKADDR_SIZE } from '../../src/linux/sockaddr.ts';
 import {
   IPPROTO_TCP,
   MSG_NOSIGNAL,
@@ -119,6 +119,15 @@ export class Sockets {
     this.words[LENGTH_AT >> 2] = SOCKADDR_SIZE;
     must(this.libc.getpeername(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT), 'getpeername');
     return this.bytes[ADDRESS_AT + 2] * 256 + this.bytes[ADDRESS_AT + 3];
+  }
+
+  /** The address of the other end, without its port. */
+  remoteAddress(fd: number): string {
+    this.words[LENGTH_AT >> 2] = SOCKADDR_SIZE;
+    must(this.libc.getpeername(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT), 'getpeername');
+    const record = new Uint8Array(ENDPOINT_SIZE);
+    decodePeer(this.bytes, ADDRESS_AT, this.words[LENGTH_AT >> 2] ?? 0, record, 0);
+    return ipText(record, 0);
   }
 
   /** Receives into `scratch`. */

@@ -9,7 +9,7 @@ import { descriptorsOf } from '../support/process-facts.ts';
 import { reactor } from '../support/reactor.ts';
 import { isLong, KERNEL_LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
-import { needs } from '../support/skip.ts';
+import { needsLoop } from '../support/skip.ts';
 import { Planted } from './planted.ts';
 
 const RUN_MS = isLong ? 600_000 : 15_000;
@@ -105,7 +105,7 @@ afterEach(async () => {
 });
 
 for (const loop of KERNEL_LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `churn (${loop})`, () => {
+  needsLoop(loop, 'churn', () => {
     test(
       `four workers, one of which throws every ${EVERY_MS / 1000} s, seed ${seed}`,
       async () => {

@@ -5,7 +5,7 @@ import type { LoopName } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
 import { KERNEL_LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
-import { needs } from '../support/skip.ts';
+import { needs, needsLoop } from '../support/skip.ts';
 import { startPlantedPen, type Way } from './planted-pen.ts';
 
 const CLIENTS = 20;
@@ -57,7 +57,7 @@ async function fail(loop: LoopName, workers: number, how: Way, ending = 'ECONNRE
 }
 
 for (const loop of KERNEL_LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `the end (${loop})`, () => {
+  needsLoop(loop, 'the end', () => {
     test('a worker throws while it holds a lock, which others wait for', async () => {
       expect(await fail(loop, 3, 'THROW_LOCKED')).toMatch(
         /^this cannot go on, all connections are ended: worker \d failed while it changed what all workers share.*: Error: planted in/m,

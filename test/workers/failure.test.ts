@@ -4,7 +4,7 @@ import { Peer } from '../support/peer.ts';
 import { reactor } from '../support/reactor.ts';
 import { KERNEL_LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
-import { needs } from '../support/skip.ts';
+import { needs, needsLoop } from '../support/skip.ts';
 import { Planted } from './planted.ts';
 
 const WORKERS = 4;
@@ -37,7 +37,7 @@ function visitor(at: Planted): Peer {
 }
 
 for (const loop of KERNEL_LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `a worker that fails (${loop})`, () => {
+  needsLoop(loop, 'a worker that fails', () => {
     test('costs its own connections only, at both ends, and is replaced', async () => {
       server = new Server();
       const serverPeers: Peer[] = [];
@@ -202,5 +202,5 @@ needs({ linux: true }, 'a worker that hangs', () => {
     await at.hang(1);
     expect(await at.ended).toBe(3);
     expect(at.said).toContain('worker 1 hangs: one turn of it lasts for more than five seconds');
-  }, 40_000);
+  }, 60_000);
 });

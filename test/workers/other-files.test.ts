@@ -9,30 +9,12 @@ import { Pen } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
 import { KERNEL_LOOPS } from '../support/rig.ts';
 import { echo, Server } from '../support/server.ts';
-import { needs } from '../support/skip.ts';
+import { needsLoop } from '../support/skip.ts';
+import { planted } from './failing-turn.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What an installed Pen consists of. */
 const INSTALLED = ['dist', 'package.json', 'node_modules/koffi', 'node_modules/@koromix'];
-
-/** Makes a module to be loaded first: a worker throws in its next turn after the file `trigger` exists. */
-function planted(trigger: string): string {
-  const code = `import { isMainThread } from 'node:worker_threads';
-import { existsSync, unlinkSync } from 'node:fs';
-const { load } = Atomics;
-const trigger = ${JSON.stringify(trigger)};
-if (!isMainThread && existsSync(trigger + '.never')) throw new Error('no more');
-if (!isMainThread) Atomics.load = (array, index) => {
-  if (existsSync(trigger) && /currentVersion[^]* turn /.test(new Error().stack)) {
-    unlinkSync(trigger);
-    throw new Error('planted');
-  }
-  return load(array, index);
-};`;
-  const path = `${trigger}.mjs`;
-  writeFileSync(path, code);
-  return path;
-}
 
 let base: string;
 let pen: Pen | undefined;
@@ -84,14 +66,16 @@ const TROUBLES: readonly (readonly [what: string, happens: (installed: string, s
 ];
 
 for (const loop of KERNEL_LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `other files (${loop})`, () => {
+  needsLoop(loop, 'other files', () => {
     test.each(TROUBLES)('when %s, workers are replaced as ever', async (_, happens) => {
       const [installed, startedIn, trigger] = ['installed', 'folder', 'trigger'].map((name) => join(base, name)) as [
         string,
         string,
         string,
       ];
-      for (const path of INSTALLED) cpSync(join(ROOT, path), join(installed, path), { recursive: true });
+      // Other tests may be planting bugs in copies of the program, which lie beside it.
+      const filter = (path: string): boolean => !path.includes('.planted-');
+      for (const path of INSTALLED) cpSync(join(ROOT, path), join(installed, path), { recursive: true, filter });
       mkdirSync(startedIn);
       pen = await Pen.start({
         loop,
@@ -107,10 +91,10 @@ for (const loop of KERNEL_LOOPS) {
       }
       const said = pen.lines.filter((line) => /worker 0/.test(line));
       expect(said).toHaveLength(2);
-      for (const line of said) expect(line).toMatch(/worker 0 failed, .*another takes its place: Error: planted$/);
+      for (const line of said) expect(line).toMatch(/worker 0 failed, .*another takes its place: Error: planted < at /);
       // A stack names the file, rather than holding all of it.
-      expect(Math.max(...pen.lines.map((line) => line.length))).toBeLessThan(300);
-      expect(pen.lines.at(-1)).toMatch(/^ +at .*whole-worker\.js:\d+/);
+      expect(Math.max(...said.flatMap((line) => line.split(' < ')).map((frame) => frame.length))).toBeLessThan(300);
+      expect(pen.lines.at(-1)).toMatch(/ < at .*whole-worker\.js:\d+/);
       expect((await pen.stop()).code).toBe(0);
     });
 

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { literalEndpoint } from '../../dist/config/address.js';
 import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt } from '../../dist/config/model.js';
 import { Balancer } from '../../dist/control/balancer.js';
+import { tableFacts } from '../../dist/control/facts.js';
 import { FIRST_SERVER_ROW } from '../../dist/control/publisher.js';
 import { openHost } from '../../dist/linux/open-host.js';
 import { NodeHost } from '../../dist/portable/host.js';
@@ -25,6 +26,7 @@ const at = (port) => literalEndpoint('127.0.0.1', port, 'a test');
 /** Told once, when the worker throws. */
 const failures = [];
 const say = (text) => {
+  if (text.endsWith(': further clients wait in the backlog')) return; // as clients without a place shall
   const worker = Number(/^worker (\d+)/.exec(text)?.[1]);
   if (/planted in/.test(text)) fulfilled(balancer.tables, worker);
   failures.push({ worker, text, ms: performance.timeOrigin + performance.now() });
@@ -53,6 +55,41 @@ const look = () => {
   for (const [name, value] of Object.entries(now())) most[name] = Math.max(most[name], value);
 };
 setInterval(look, LOOK_MS);
+
+const facts = tableFacts({
+  tables,
+  pid: process.pid,
+  version: '',
+  loop: settings.loop,
+  nowMs: () => performance.now(),
+  wallTime: () => ({ seconds: Date.now() / 1000, text: '' }),
+  configuration: () => balancer.configuration,
+});
+/** Everything that is counted, as commands tell it, by name. */
+const counts = () => {
+  const { row } = facts.process();
+  const ofServer = facts.servers(0, servers.length - 1);
+  const told = Object.entries(row).filter(([name]) =>
+    /^(accepted|connected|closed_|connect_|failed_|unserved)/.test(name),
+  );
+  for (const index of servers.keys()) {
+    const { sent, received, connects, failures } = ofServer(index);
+    told.push(
+      ...Object.entries({ sent, received, connects, failures }).map(([name, value]) => [`${name} of ${index}`, value]),
+    );
+  }
+  return Object.fromEntries(told);
+};
+/** What became less from one look to the next, and how often anybody has looked. */
+const counting = { readings: 0, jumps: [], now: counts() };
+setInterval(() => {
+  const now = counts();
+  for (const [name, value] of Object.entries(now)) {
+    if (!(value >= counting.now[name])) counting.jumps.push(`${name}: ${counting.now[name]}, then ${value}`);
+  }
+  counting.now = now;
+  counting.readings++;
+}, LOOK_MS);
 
 function sources() {
   let live = 0;
@@ -91,6 +128,7 @@ const QUESTIONS = {
     able: tables.workers.accepting.subarray(0, settings.workers).filter((is) => is !== ACCEPT_RESTING).length,
   }),
   most: () => most,
+  counting: () => counting,
   failures: () => failures,
   slots,
   fail: (worker) => {

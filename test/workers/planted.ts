@@ -44,6 +44,12 @@ export interface Failure {
   readonly ms: number;
 }
 
+export interface Counting {
+  readonly readings: number;
+  readonly jumps: readonly string[];
+  readonly now: Readonly<Record<string, number>>;
+}
+
 export class Planted {
   readonly child: ChildProcess;
   endpoint: Endpoint = ip('127.0.0.1', 0);
@@ -87,6 +93,11 @@ export class Planted {
   /** The highest values there have been. */
   async most(): Promise<Figures> {
     return (await this.ask('most')) as Figures;
+  }
+
+  /** What commands tell of counters: what jumped back between two looks, which should be nothing; and what they are now. */
+  async counting(): Promise<Counting> {
+    return (await this.ask('counting')) as Counting;
   }
 
   async failures(): Promise<readonly Failure[]> {

@@ -1,11 +1,15 @@
 /** Several workers behind one listener: each has its part of the connections, and limits hold for all of them together. */
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { ask, AS_WHO_WE_ARE } from '../support/control.ts';
 import { Peer } from '../support/peer.ts';
 import { Pen } from '../support/pen.ts';
 import { reactor } from '../support/reactor.ts';
 import { KERNEL_LOOPS } from '../support/rig.ts';
 import { Server } from '../support/server.ts';
-import { needs } from '../support/skip.ts';
+import { needsLoop } from '../support/skip.ts';
 
 const WORKERS = 4;
 /** So many that three workers, each four above the average of all, could not have all of them. */
@@ -13,24 +17,15 @@ const CONN_MAX = 64;
 /** So many slots belong to each worker. */
 const SLOTS = 2 ** 18 / WORKERS;
 
-/** Connections of each worker, as the statistics list them. */
-async function loads(pen: Pen): Promise<number[]> {
-  const from = pen.lines.length;
-  pen.child.kill('SIGUSR1');
-  const told = (): number[] =>
-    pen.lines.slice(from).flatMap((line) => /connection (\d+): state/.exec(line)?.slice(1).map(Number) ?? []);
-  // The first line says how many there are.
-  const announced = (): string | undefined =>
-    pen.lines
-      .slice(from)
-      .map((line) => /statistics: .* (\d+) connections/.exec(line)?.[1])
-      .find((count) => count !== undefined);
-  await reactor().until(
-    () => told().length === Number(announced()),
-    () => `statistics: ${told().length} connections of ${announced()}`,
-  );
+const FOLDER = mkdtempSync(join(tmpdir(), 'pen-share-'));
+const CONTROL = join(FOLDER, 'control');
+afterAll(() => rmSync(FOLDER, { recursive: true }));
+
+/** Connections of each worker. */
+async function loads(): Promise<number[]> {
+  const told = JSON.parse(await ask(CONTROL, '--json connections\n')) as { connections: { connection: number }[] };
   const counts: number[] = Array.from({ length: WORKERS }, () => 0);
-  for (const slot of told()) counts[Math.floor(slot / SLOTS)]! += 1;
+  for (const { connection } of told.connections) counts[Math.floor(connection / SLOTS)]! += 1;
   return counts;
 }
 
@@ -40,19 +35,30 @@ async function untilAllTakePart(pen: Pen, server: Server): Promise<void> {
     if (rounds > 20) throw new Error(`some worker never takes part: ${shares.join(', ')}`);
     const clients = Array.from({ length: CONN_MAX }, () => Peer.connect(pen.endpoint));
     await reactor().until(() => server.waiting.length === CONN_MAX, 'all are at the server');
-    shares = await loads(pen);
+    shares = await loads();
     for (const client of clients) client.reset();
     await reactor().until(() => server.waiting.every((peer) => peer.ending !== ''), 'the server is told');
     for (const peer of server.waiting.splice(0)) peer.close();
   }
-  while ((await loads(pen)).some((share) => share > 0)) await reactor().pass(20);
+  while ((await loads()).some((share) => share > 0)) await reactor().pass(20);
 }
 
 for (const loop of KERNEL_LOOPS) {
-  needs({ linux: true, ...(loop === 'uring' ? { uring: true as const } : {}) }, `several workers (${loop})`, () => {
+  needsLoop(loop, 'several workers', () => {
     test('all have about as many connections, together exactly conn_max, and who leaves makes room', async () => {
       const server = new Server();
-      const options = ['-r', '-O', `workers ${WORKERS}`, '-O', 'source_max 0', '-x', String(CONN_MAX)];
+      const options = [
+        '-r',
+        '-O',
+        `workers ${WORKERS}`,
+        '-O',
+        'source_max 0',
+        '-x',
+        String(CONN_MAX),
+        '-C',
+        CONTROL,
+        ...AS_WHO_WE_ARE,
+      ];
       const pen = await Pen.start({ loop, options, servers: [server.address] });
       try {
         await untilAllTakePart(pen, server);
@@ -60,7 +66,7 @@ for (const loop of KERNEL_LOOPS) {
         await reactor().until(() => server.waiting.length === CONN_MAX, 'conn_max connections at the server');
         await reactor().pass(300);
         expect(server.waiting.length).toBe(CONN_MAX);
-        const shares = await loads(pen);
+        const shares = await loads();
         expect(shares.reduce((sum, share) => sum + share, 0)).toBe(CONN_MAX);
         for (const share of shares) expect(share, `one of ${shares.join(', ')}`).toBeGreaterThan(0);
         // Whoever serves those that leave, somebody takes those that wait.

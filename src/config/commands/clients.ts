@@ -1,52 +1,97 @@
 /** Commands about clients: who is remembered, who may come, how much one source may have. */
-import { type Call, type Command, type Facts, type Outcome, type Pieces } from '../command.ts';
-import { parseAclEntry, aclEntryText } from '../access-list.ts';
-import { ACL_LISTS, CLIENTS_LIMIT, CONNECTIONS_LIMIT, limitsOf, type AclEntry } from '../model.ts';
+import { field, tellList, tellRow, type Told } from '../answer.ts';
+import { answer, appended, type Command } from '../command.ts';
+import { CLIENT_FIELDS, clientPages, type ClientRow } from '../rows.ts';
+import { parseAclEntry, parseAclId, aclEntryText } from '../access-list.ts';
+import {
+  aclOf,
+  ConfigError,
+  CLIENTS_LIMIT,
+  CONNECTIONS_LIMIT,
+  grown,
+  limitsOf,
+  withAcl,
+  type AclEntry,
+  type AclId,
+} from '../model.ts';
 import { parseWhole } from '../numbers.ts';
-import { oneOf, question, SECONDS_MAX, setting, whole, wholeOr } from './kinds.ts';
+import { settingPart } from '../parts.ts';
+import { quoted } from '../words.ts';
+import { changed, oneOf, pathSaid, question, SECONDS_MAX, setting, whole, wholeOr, type WordType } from './kinds.ts';
 
 const subject = 'clients';
-const LAST_LIST = ACL_LISTS - 1;
-const list = whole('N', 0, LAST_LIST);
+const list: WordType<AclId> = {
+  parameter: { label: 'LIST', isOptional: true, words: [], help: 'a number from 0 to 9, or a name' },
+  parse: parseAclId,
+};
 const RECENT_S = 300;
 
 const acl: Command = {
   name: 'acl',
   subject,
-  help: 'Add an entry to access list N; no: empty the list',
+  help: 'Add an entry to an access list; no: empty the list',
   parameters: [
     { ...list.parameter, isOptional: false },
     { ...oneOf('permit', 'deny').parameter, isOptional: false },
-    { label: 'ADDRESS', isOptional: false, words: [], help: 'an IPv4 address, or an IPv6 address with /LENGTH' },
-    { label: 'MASK', isOptional: true, words: [], help: 'of an IPv4 address, as in 255.255.255.0' },
+    {
+      label: 'ADDRESS',
+      isOptional: false,
+      words: ['country', 'unix'],
+      help: 'an IPv4 or IPv6 address, with /LENGTH for a network; country; or unix: who comes by a unix socket',
+    },
+    {
+      label: 'MASK',
+      isOptional: true,
+      words: [],
+      help: 'of an IPv4 address, as in 255.255.255.0; after country its two letters, as in SE',
+    },
   ],
   no: [{ ...list.parameter, isOptional: false }],
   run: (call) => {
-    const [number = ''] = call.words;
-    const index = parseWhole(number, call.where, 0, LAST_LIST);
-    if (call.isNo) return withList(call, index, []);
-    const entry = parseAclEntry(call.words.slice(1), call.where);
-    return withList(call, index, [...(call.state.acls[index] ?? []), entry]);
+    const [word = ''] = call.words;
+    const id = parseAclId(word, call.where);
+    const entries = aclOf(call.state, id);
+    if (!call.isNo) {
+      const entry = parseAclEntry(call.words.slice(1), call.where);
+      return { state: withAcl(call.state, id, appended(call, entries, entry)), reply: '', actions: [] };
+    }
+    return entries.length === 0 ? answer(call, '') : { state: withAcl(call.state, id, []), reply: '', actions: [] };
   },
-  write: ({ acls }) =>
-    acls.flatMap((entries, index) => [
-      `no acl ${index}`,
-      ...entries.map((entry) => `acl ${index} ${aclEntryText(entry)}`),
+  sets: ([word]) => [{ of: 'acl', id: parseAclId(word ?? '', 'acl') }],
+  write: ({ acls, namedAcls }) =>
+    [...acls.entries(), ...namedAcls].flatMap(([id, entries]: readonly [AclId, readonly AclEntry[]]) => [
+      `no acl ${id}`,
+      ...entries.map((entry) => `acl ${id} ${aclEntryText(entry)}`),
     ]),
 };
 
-function withList(call: Call, index: number, entries: readonly AclEntry[]): Outcome {
-  const acls = call.state.acls.with(index, entries);
-  return { state: { ...call.state, acls }, reply: '', actions: [] };
+const geoip: Command = {
+  name: 'geoip',
+  subject,
+  help: 'Take countries from this MaxMind file; no: the usual one',
+  parameters: [{ label: 'FILE', isOptional: true, words: [], help: 'such as /var/lib/GeoIP/GeoLite2-Country.mmdb' }],
+  no: [],
+  run: (call) => {
+    const [file] = call.words;
+    if (call.isNo) return changed(call, 'geoip', '');
+    if (file === '') throw new ConfigError(call.where, 'needs a path, not an empty word');
+    if (file !== undefined) return changed(call, 'geoip', pathSaid(call, 'geoip', file));
+    const { geoip: inForce } = call.state.settings;
+    return answer(call, tellRow({ geoip: inForce }, inForce === '' ? '' : `${inForce}\n`));
+  },
+  told: { fields: { geoip: field('the path; empty for the usual one') }, lists: {} },
+  sets: () => [settingPart('geoip')],
+  write: ({ settings }) => [settings.geoip === '' ? 'no geoip' : `geoip ${quoted(settings.geoip)}`],
+};
+
+const TOLD: Told = { fields: {}, lists: { clients: CLIENT_FIELDS } };
+
+function recentLine({ address, connects, sent, received }: ClientRow): string {
+  return `${address} connects ${connects} sx ${sent} rx ${received}\n`;
 }
 
-function* clientLines(facts: Facts, seconds: number): Pieces {
-  for (const page of facts.clients(seconds)) {
-    const lines = page.map(
-      ({ address, connects, sent, received }) => `${address} connects ${connects} sx ${sent} rx ${received}\n`,
-    );
-    yield lines.join('');
-  }
+function clientLine({ client, address, age, server, connects, sent, received }: ClientRow): string {
+  return `${client} addr ${address} age ${age} server ${server} connects ${connects} sx ${sent} rx ${received}\n`;
 }
 
 export const CLIENT_COMMANDS: readonly Command[] = [
@@ -63,8 +108,8 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     help: 'Clients remembered at most (2048); only grows',
     key: 'clientsMax',
     type: whole('N', 0, CLIENTS_LIMIT),
-    combine: Math.max,
-    reply: (settings) => String(limitsOf(settings).clientsMax),
+    combine: (before, said, facts) => grown(before, said, facts.limits()?.clientsMax ?? 0),
+    value: (settings) => limitsOf(settings).clientsMax,
   }),
   {
     ...setting({
@@ -78,15 +123,26 @@ export const CLIENT_COMMANDS: readonly Command[] = [
       },
     }),
   },
-  question(
-    { name: 'recent', subject, help: `Tell who came within the last seconds (${RECENT_S})` },
-    ({ facts }, [word], where) => {
+  question({
+    name: 'clients',
+    subject,
+    help: 'Tell about all clients that are remembered',
+    told: TOLD,
+    reply: (view) => tellList('clients', () => clientPages(view), clientLine),
+  }),
+  question({
+    name: 'recent',
+    subject,
+    help: `Tell who came within the last seconds (${RECENT_S})`,
+    told: TOLD,
+    reply: (view, [word], where) => {
       const seconds = word === undefined ? RECENT_S : parseWhole(word, where, 0, SECONDS_MAX);
-      return clientLines(facts, seconds);
+      return tellList('clients', () => clientPages(view, seconds), recentLine);
     },
-    whole('SECONDS', 0, SECONDS_MAX).parameter,
-  ),
+    parameters: [whole('SECONDS', 0, SECONDS_MAX).parameter],
+  }),
   acl,
+  geoip,
   setting({
     name: 'client_acl',
     subject,
@@ -120,6 +176,14 @@ export const CLIENT_COMMANDS: readonly Command[] = [
     subject,
     help: 'Access list of addresses that source_max does not bind',
     key: 'trustedAcl',
-    type: wholeOr('none', 'N', 0, LAST_LIST, 'it binds all'),
+    type: {
+      parameter: {
+        ...list.parameter,
+        label: 'LIST|none',
+        words: ['none'],
+        help: `${list.parameter.help}, or none: it binds all`,
+      },
+      parse: (word, where) => (word === 'none' ? word : parseAclId(word, where)),
+    },
   }),
 ];

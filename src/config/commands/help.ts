@@ -1,9 +1,11 @@
 /** `help` and `help COMMAND`: the registry, for people. */
 import { answer, noSyntaxOf, SUBJECTS, syntaxOf, type Command, type Subject } from '../command.ts';
+import { fill } from '../fill.ts';
 import { ConfigError } from '../model.ts';
 import { shorten } from '../numbers.ts';
+import { LATER_WORDS, NOT_YET } from './later.ts';
 
-const PARAMETER = { label: 'COMMAND', isOptional: true, words: [], help: 'a command' };
+const WIDTH = 78;
 
 /** The command that tells about the others, and about itself. */
 export function helpCommand(others: readonly Command[]): Command {
@@ -11,7 +13,7 @@ export function helpCommand(others: readonly Command[]): Command {
     name: 'help',
     subject: 'process',
     help: 'Tell which commands there are, or about one of them',
-    parameters: [PARAMETER],
+    parameters: [{ label: 'COMMAND', isOptional: true, words: others.map(({ name }) => name), help: 'a command' }],
     no: undefined,
     run: (call) => {
       const [word] = call.words;
@@ -19,6 +21,7 @@ export function helpCommand(others: readonly Command[]): Command {
       if (word === undefined) return answer(call, overview(commands));
       const command = commands.find(({ name }) => name === word);
       if (command) return answer(call, explain(command));
+      if (LATER_WORDS.has(word)) throw new ConfigError(call.where, `'${word}' is ${NOT_YET}`);
       throw new ConfigError(call.where, `there is no command '${shorten(word)}'; 'help' lists them`);
     },
   };
@@ -37,6 +40,12 @@ function overview(commands: readonly Command[]): string {
 /** How the command is written, what it does, what its words mean. */
 export function explain(command: Command): string {
   const forms = [syntaxOf(command), noSyntaxOf(command)].filter((form) => form !== undefined);
-  const words = command.parameters.map(({ label, help }) => `  ${label}: ${help}\n`);
-  return `${forms.map((form) => `${form}\n`).join('')}  ${command.help}\n${words.join('')}`;
+  const { help, more, parameters } = command;
+  const texts = [
+    help,
+    ...(more === undefined ? [] : [more]),
+    ...parameters.map(({ label, help }) => `${label}: ${help}`),
+  ];
+  const lines = texts.flatMap((text) => fill(text, WIDTH)).map((line) => `  ${line.replaceAll('`', '')}`);
+  return [...forms, ...lines, ''].join('\n');
 }

@@ -1,8 +1,11 @@
 /** Commands about the listener, and how clients are taken from it. */
-import { isName, literalEndpoint, parseListen, portNumber, unixEndpoint } from '../address.ts';
-import { answer, type Call, type Command } from '../command.ts';
-import { type Configuration, ConfigError, type WrittenEndpoint } from '../model.ts';
-import { question, setting, whole } from './kinds.ts';
+import { isName, parseListen } from '../address.ts';
+import { field, tellRow, type Answer } from '../answer.ts';
+import { answer, type Command } from '../command.ts';
+import type { Configuration, WrittenEndpoint } from '../model.ts';
+import { quoted } from '../words.ts';
+import { resolved } from './endpoints.ts';
+import { setting, whole } from './kinds.ts';
 
 const subject = 'listener';
 const ADDRESS = {
@@ -12,44 +15,39 @@ const ADDRESS = {
   help: 'a port, host:port, [ipv6]:port or the path of a unix socket',
 };
 
-function textOf(written: WrittenEndpoint | undefined): string {
-  return written === undefined ? '' : `${written.text}\n`;
+function tellAddress(name: string, written: WrittenEndpoint | undefined): Answer {
+  return tellRow({ [name]: written?.text ?? '' }, written === undefined ? '' : `${written.text}\n`);
 }
 
-const tellListen = ({ state }: { readonly state: Configuration }): string => textOf(state.listen);
-
-const listen: Command = {
-  name: 'listen',
-  subject,
-  help: 'Where clients come to; those that are there stay',
-  parameters: [ADDRESS],
-  no: undefined,
-  hosts: ([word], where) => {
-    const written = word === undefined ? undefined : parseListen(word, where);
-    return written && 'host' in written && isName(written.host, where) ? [written.host] : [];
-  },
-  tell: tellListen,
-  run: (call) => {
-    const [text] = call.words;
-    if (text === undefined) return answer(call, tellListen(call));
-    const state = { ...call.state, listen: { text, endpoint: endpointAt(call, text) } };
-    return { state, reply: tellListen({ state }), actions: [] };
-  },
-};
-
-function endpointAt(call: Call, text: string): WrittenEndpoint['endpoint'] {
-  const written = parseListen(text, call.where);
-  if ('path' in written) return unixEndpoint(written.path);
-  const port = portNumber(written.port, call.where, 0, call.servicePort);
-  const literal = literalEndpoint(written.host, port, call.where);
-  if (literal) return literal;
-  const found = call.hosts.get(written.host);
-  if (!found || !('port' in found)) throw new ConfigError(call.where, `host '${written.host}' is not known`);
-  return { ...found, port };
+/** @param portMin 0 where the system may choose the port. */
+function place(name: 'listen' | 'control', help: string, portMin: 0 | 1): Command {
+  const tell = ({ state }: { readonly state: Configuration }): Answer => tellAddress(name, state[name]);
+  return {
+    name,
+    subject,
+    help,
+    parameters: [ADDRESS],
+    no: undefined,
+    hosts: ([word], where) => {
+      const written = word === undefined ? undefined : parseListen(word, where);
+      return written && 'host' in written && isName(written.host, where) ? [written.host] : [];
+    },
+    tell,
+    told: { fields: { [name]: field('the address, as it was written; empty when there is none') }, lists: {} },
+    sets: (words) => (words.length === 0 ? [] : [{ of: name }]),
+    run: (call) => {
+      const [text] = call.words;
+      if (text === undefined) return answer(call, tell(call));
+      const endpoint = resolved(call, parseListen(text, call.where), portMin);
+      const state = { ...call.state, [name]: { text, endpoint } };
+      return { state, reply: tell({ state }), actions: [] };
+    },
+    write: ({ [name]: written }) => (written ? [`${name} ${quoted(written.text)}`] : []),
+  };
 }
 
 export const LISTENER_COMMANDS: readonly Command[] = [
-  listen,
+  place('listen', 'Where clients come to; those that are there stay', 0),
   setting({
     name: 'accept_batch',
     subject,
@@ -64,5 +62,5 @@ export const LISTENER_COMMANDS: readonly Command[] = [
     key: 'backlog',
     type: whole('N', 1, 65_535),
   }),
-  question({ name: 'control', subject, help: 'Tell where commands come to' }, ({ state }) => textOf(state.control)),
+  { ...place('control', 'Where commands come to; at start only', 1), isForFiles: true, isForStart: true },
 ];

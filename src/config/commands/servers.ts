@@ -1,15 +1,25 @@
 /** Commands about servers: which there are, what they may take, and how one is chosen. */
 import { KIND_UNIX, type Endpoint } from '../../base/endpoint.ts';
+import { parseAclId } from '../access-list.ts';
 import { hostText, isName, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
-import { answer, type Action, type Call, type Command, type Pieces, type View } from '../command.ts';
-import { ConfigError, SERVERS_LIMIT, UNSET_SERVER, type Configuration, type ServerConfig } from '../model.ts';
-import { parseWhole } from '../numbers.ts';
+import { field, tellList, tellRow } from '../answer.ts';
+import { answer, type Action, type Call, type Command } from '../command.ts';
+import { portOf, SERVER_FIELDS, serverPages, type ServerRow } from '../rows.ts';
+import {
+  ConfigError,
+  SERVERS_LIMIT,
+  UNSET_SERVER,
+  type Configuration,
+  type ServerConfig,
+  type Settings,
+} from '../model.ts';
+import { parseWhole, shorten } from '../numbers.ts';
+import { settingPart } from '../parts.ts';
+import { quoted } from '../words.ts';
 import { changed, oneOf, onOff, question, SECONDS_MAX, setting, whole } from './kinds.ts';
 
 const subject = 'servers';
 const LIMIT_MAX = 2 ** 31 - 1;
-/** Lines of a piece of an answer: some 5 KB, which Node hands to the kernel without a copy of its own. */
-const LINES = 64;
 
 /** What a key of `server` changes: the server, or something about the running process. */
 interface Change {
@@ -24,7 +34,7 @@ function limit(key: 'max' | 'hard' | 'weight' | 'prio', max = LIMIT_MAX): Key {
 }
 
 const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
-  ['acl', (_call, server, value, where) => ({ server: { ...server, acl: parseWhole(value, where, 0, 9) } })],
+  ['acl', (_call, server, value, where) => ({ server: { ...server, acl: parseAclId(value, where) } })],
   ['address', (call, server, value, where) => ({ server: { ...server, endpoint: moved(call, server, value, where) } })],
   ['port', (call, server, value, where) => ({ server: { ...server, endpoint: ported(call, server, value, where) } })],
   ['max', limit('max')],
@@ -40,6 +50,17 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
   ],
 ]);
 
+/** What they are called in a configuration; `blacklist` is no part of it. */
+const STATE_KEYS: ReadonlyMap<string, keyof ServerConfig> = new Map<string, keyof ServerConfig>([
+  ['acl', 'acl'],
+  ['address', 'endpoint'],
+  ['port', 'endpoint'],
+  ['max', 'max'],
+  ['hard', 'hard'],
+  ['weight', 'weight'],
+  ['prio', 'prio'],
+]);
+
 /** The server's port at another address. */
 function moved({ hosts }: Call, { endpoint }: ServerConfig, value: string, where: string): Endpoint {
   const host = parseHost(value, where);
@@ -52,15 +73,37 @@ function moved({ hosts }: Call, { endpoint }: ServerConfig, value: string, where
   return { ...found, port };
 }
 
+/**
+ * The server with the port of the listener, where a line says an address and nobody has said a port.
+ *
+ * @errors ConfigError when the listener has none to take.
+ */
+function withPort(call: Call, server: ServerConfig, said: ReadonlySet<string>): ServerConfig {
+  const { endpoint } = server;
+  if (!call.listenPort || !said.has('address') || said.has('port')) return server;
+  if (endpoint.kind === KIND_UNIX || endpoint.port !== 0 || endpoint.ip.every((byte) => byte === 0)) return server;
+  const text = call.listenPort();
+  if (text !== undefined) return { ...server, endpoint: ported(call, server, text, call.where) };
+  const right = `as in server ${call.words[0]} address ${hostText(endpoint)} port 80`;
+  throw new ConfigError(call.where, `needs a port, ${right}, because the listener has no fixed one`);
+}
+
 /** A unix socket has no port; the one that the original shows for it is taken without effect. */
 function ported({ servicePort }: Call, { endpoint }: ServerConfig, value: string, where: string): Endpoint {
   const port = portNumber(value, where, 0, servicePort);
   return endpoint.kind === KIND_UNIX ? endpoint : { ...endpoint, port };
 }
 
+/** What the original writes as the address of a number that it has no server for, and stops to read at. */
+const NO_ADDRESS = '(unknown';
+
 /** Pairs of words: a last one that is alone is ignored. */
 function* pairsOf(words: readonly string[]): Generator<readonly [string, string]> {
-  for (let at = 0; at + 1 < words.length; at += 2) yield [words[at] ?? '', words[at + 1] ?? ''];
+  for (let at = 0; at + 1 < words.length; at += 2) {
+    const [key = '', value = ''] = words.slice(at, at + 2);
+    if (key === 'address' && value === NO_ADDRESS) return;
+    yield [key, value];
+  }
 }
 
 const server: Command = {
@@ -91,20 +134,29 @@ const server: Command = {
     if (number === undefined) return answer(call, '');
     const index = parseWhole(number, call.where, 0, SERVERS_LIMIT - 1);
     const actions: Action[] = [];
+    const said = new Set<string>();
     let changing = call.state.servers[index];
     for (const [key, value] of pairsOf(rest)) {
+      said.add(key);
       const change = KEYS.get(key)?.(call, changing ?? UNSET_SERVER, value, `${call.where}: ${key}`, index);
       if (!change) continue; // a key that nobody knows has never been a mistake
       changing = change.server;
       if (change.action) actions.push(change.action);
     }
+    if (changing) changing = withPort(call, changing, said);
     return { state: withServer(call.state, index, changing), reply: '', actions };
+  },
+  doubts: ([, ...rest]) =>
+    [...pairsOf(rest)].flatMap(([key]) => (KEYS.has(key) ? [] : [`there is no key '${shorten(key)}', passed over`])),
+  sets: ([number, ...rest]) => {
+    const keys = [...pairsOf(rest)].flatMap(([key]) => STATE_KEYS.get(key) ?? []);
+    return keys.map((key) => ({ of: 'servers', index: Number(number), key }));
   },
   write: ({ servers }) =>
     servers.flatMap((each, index) => {
       if (!each) return [];
       const { acl, endpoint, max, hard, weight, prio } = each;
-      const head = `server ${index} acl ${acl} address ${hostText(endpoint)} port ${portOf(endpoint)}`;
+      const head = `server ${index} acl ${acl} address ${quoted(hostText(endpoint))} port ${portOf(endpoint)}`;
       return [`${head} max ${max} hard ${hard} weight ${weight} prio ${prio}`];
     }),
 };
@@ -115,11 +167,6 @@ function withServer(state: Configuration, index: number, server: ServerConfig | 
   while (servers.length <= index) servers.push(undefined);
   servers[index] = server;
   return { ...state, servers };
-}
-
-/** A unix socket is shown with port 1, as it always was. */
-function portOf(endpoint: Endpoint): number {
-  return endpoint.kind === KIND_UNIX ? 1 : endpoint.port;
 }
 
 const FORMULA = oneOf('original');
@@ -135,33 +182,43 @@ const hash: Command = {
     if (call.isNo) return changed(call, 'hash', 'off');
     return changed(call, 'hash', word === undefined ? 'spread' : FORMULA.parse(word, call.where));
   },
+  sets: () => [settingPart('hash')],
   write: ({ settings }) => [{ off: 'no hash', spread: 'hash', original: 'hash original' }[settings.hash]],
 };
 
-function* serverLines(view: View): Pieces {
-  for (let from = 0; from < view.state.servers.length; from += LINES) yield linesFrom(view, from);
+function serverLine({ server, address, port, connections, max, hard, weight, prio, ...row }: ServerRow): string {
+  const head = `${server} addr ${address} port ${port} conn ${connections} max ${max} hard ${hard}`;
+  return `${head} weight ${weight} prio ${prio} sx ${row.sent} rx ${row.received}\n`;
 }
 
-/** Made apart, because what a generator has in hand lives as long as a slow reader wants. */
-function linesFrom({ state: { servers }, facts }: View, from: number): string {
-  const factsOf = facts.servers();
-  const lines = servers.slice(from, from + LINES).map((each, i) => {
-    const { endpoint, max, hard, weight, prio } = each ?? UNSET_SERVER;
-    const { inFlight, sent, received } = factsOf(from + i);
-    const head = `${from + i} addr ${hostText(endpoint)} port ${portOf(endpoint)} conn ${inFlight}`;
-    return `${head} max ${max} hard ${hard} weight ${weight} prio ${prio} sx ${sent} rx ${received}\n`;
-  });
-  return lines.join('');
+/** What the original tells of how servers are chosen, in its order. */
+const KNOWN_MODES = ['hash', 'roundrobin', 'stubborn', 'weight', 'prio'] as const;
+
+function modeOf({ hash, roundrobin, stubborn, weight, prio, leastconn }: Settings): Readonly<Record<string, boolean>> {
+  return { hash: hash !== 'off', roundrobin, stubborn, weight, prio, leastconn };
+}
+
+function modeLine(mode: Readonly<Record<string, boolean>>): string {
+  const words = KNOWN_MODES.map((word) => (mode[word] === true ? word : `no ${word}`));
+  return `${words.join(' ')}\n`;
 }
 
 export const SERVER_COMMANDS: readonly Command[] = [
   server,
-  question({ name: 'servers', subject, help: 'Tell about all servers' }, serverLines),
+  question({
+    name: 'servers',
+    subject,
+    help: 'Tell about all servers',
+    told: { fields: {}, lists: { servers: SERVER_FIELDS } },
+    reply: (view) => tellList('servers', () => serverPages(view), serverLine),
+  }),
   onOff({ name: 'roundrobin', subject, help: 'Clients do not keep their server', key: 'roundrobin' }),
   onOff({ name: 'prio', subject, help: 'Choose the server with the lowest prio', key: 'prio' }),
   onOff({ name: 'weight', subject, help: 'Choose the server with fewest connections per weight', key: 'weight' }),
   onOff({ name: 'leastconn', subject, help: 'Choose the server with fewest connections', key: 'leastconn' }),
   hash,
+  onOff({ name: 'peek', subject, help: 'Choose a server when the client has said something', key: 'peek' }),
+  onOff({ name: 'dummy', subject, help: 'Answer clients by a line of HTML, without a server', key: 'dummy' }),
   onOff({ name: 'stubborn', subject, help: 'Close clients whose server fails, try no other', key: 'stubborn' }),
   setting({
     name: 'blacklist',
@@ -170,14 +227,24 @@ export const SERVER_COMMANDS: readonly Command[] = [
     key: 'blacklist',
     type: whole('SECONDS', 0, SECONDS_MAX),
   }),
-  question({ name: 'mode', subject, help: 'Tell how servers are chosen' }, ({ state: { settings } }) => {
-    const flags: readonly (readonly [string, boolean])[] = [
-      ['hash', settings.hash !== 'off'],
-      ['roundrobin', settings.roundrobin],
-      ['stubborn', settings.stubborn],
-      ['weight', settings.weight],
-      ['prio', settings.prio],
-    ];
-    return `${flags.map(([word, isOn]) => (isOn ? word : `no ${word}`)).join(' ')}\n`;
+  question({
+    name: 'mode',
+    subject,
+    help: 'Tell how servers are chosen',
+    told: {
+      fields: {
+        hash: field('by the address of the client'),
+        roundrobin: field('clients do not keep their server'),
+        stubborn: field('no other server is tried'),
+        weight: field('by connections per weight'),
+        prio: field('by the lowest prio'),
+        leastconn: field('by connections'),
+      },
+      lists: {},
+    },
+    reply: ({ state }) => {
+      const mode = modeOf(state.settings);
+      return tellRow(mode, modeLine(mode));
+    },
   }),
 ];

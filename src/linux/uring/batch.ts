@@ -1,6 +1,9 @@
 /** The batch a turn is given, and completions that the loop makes itself. */
 import type { CompletionBatch } from '../../loop/loop.ts';
 
+/** Words of a local completion. */
+const ENTRY = 5;
+
 /** A fixed-size batch. `add` is the only way in; the caller checks `room` first. */
 export class Batch implements CompletionBatch {
   count = 0;
@@ -44,14 +47,14 @@ export class Batch implements CompletionBatch {
 export class LocalCompletions {
   private first = 0;
   private end = 0;
-  private entries = new Int32Array(4 * 64);
+  private entries = new Int32Array(ENTRY * 64);
 
   isEmpty(): boolean {
     return this.first === this.end;
   }
 
   /** @cost grows by doubling up to the most that ever waited; no allocation in the steady state. */
-  add(op: number, slot: number, seq: number, result: number): void {
+  add(op: number, slot: number, seq: number, result: number, buffer: number): void {
     if (this.end === this.entries.length) {
       const grown = new Int32Array(this.entries.length * 2);
       grown.set(this.entries);
@@ -62,6 +65,7 @@ export class LocalCompletions {
     entries[this.end++] = slot;
     entries[this.end++] = seq;
     entries[this.end++] = result;
+    entries[this.end++] = buffer;
   }
 
   /** Moves as many as fit. */
@@ -69,8 +73,8 @@ export class LocalCompletions {
     const entries = this.entries;
     while (this.first < this.end && batch.room() > 0) {
       const at = this.first;
-      batch.add(entries[at], entries[at + 1], entries[at + 2], entries[at + 3], 0, 0);
-      this.first += 4;
+      batch.add(entries[at], entries[at + 1], entries[at + 2], entries[at + 3], 0, entries[at + 4]);
+      this.first += ENTRY;
     }
     if (this.first === this.end) this.first = this.end = 0;
   }

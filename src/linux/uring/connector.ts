@@ -24,7 +24,7 @@ export class Connector {
     const length = encodeSockaddr(endpoints, offset, arena, address);
     if (length === 0) {
       sides.end(OP_CONNECT, at);
-      local.add(OP_CONNECT, side, seq, -EAFNOSUPPORT);
+      local.add(OP_CONNECT, side, seq, -EAFNOSUPPORT, 0);
     } else if (endpoints[offset + ENDPOINT_KIND] !== KIND_UNIX) {
       submitter.connect(side, seq, fd, address, length);
     } else if (!this.attempt(side, fd, address, length)) {
@@ -70,7 +70,7 @@ export class Connector {
     if (result === -EAGAIN) return false;
     const at = side * SIDE_WORDS;
     sides.words[at + SIDE_FLAGS] &= ~QUEUED;
-    local.add(OP_CONNECT, side, sides.seqOf(OP_CONNECT, at), result);
+    local.add(OP_CONNECT, side, sides.seqOf(OP_CONNECT, at), result, 0);
     sides.end(OP_CONNECT, at);
     return true;
   }

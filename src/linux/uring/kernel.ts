@@ -22,8 +22,13 @@ export const SQE_BUFFER_SELECT = 1 << 5;
 /** No completion when it succeeds. */
 export const SQE_SKIP_SUCCESS = 1 << 6;
 
-/** RECV: wait for readiness before the first attempt (in the SQE's ioprio). */
+/**
+ * RECV, in the SQE's ioprio: wait for readiness before the first attempt; go on receiving; as many buffers at once as
+ * the length in the entry asks for.
+ */
 export const RECV_POLL_FIRST = 1;
+export const RECV_MULTISHOT = 1 << 1;
+export const RECV_BUNDLE = 1 << 4;
 
 /** CQE flags: a provided buffer was used (its id in the upper 16 bits); more completions of the same submission will
  * come; the socket has more to read. */
@@ -66,6 +71,7 @@ export const POLLIN = 0x01;
 export const POLLOUT = 0x04;
 export const POLLERR = 0x08;
 export const POLLHUP = 0x10;
+export const POLLRDHUP = 0x2000;
 
 export const REGISTER_SYNC_CANCEL = 24;
 /** Of what to cancel: everything that matches, whatever it is. */

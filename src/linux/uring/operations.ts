@@ -29,8 +29,6 @@ export const CANCEL_ASKED = 1 << 8;
 export const STARVED = 1 << 16;
 /** The connect waits in the loop for room in its server's backlog. */
 export const QUEUED = 1 << 17;
-/** The last receive emptied the socket: the next one had better wait for readiness first. */
-export const DRAINED = 1 << 18;
 
 /** The receive or send in flight is one into or out of a pipe, whose number stands in place of the offset. */
 export const RECV_PIPE = 1 << 19;

@@ -9,6 +9,9 @@ import { SOCKADDR_SIZE } from '../sockaddr.ts';
 import { bindSockets, type Sockets } from '../sockets.ts';
 import { Pipes } from '../pipes.ts';
 import { Batch, LocalCompletions } from './batch.ts';
+import { HiddenEnds } from './hidden-ends.ts';
+import { Parked } from './parked.ts';
+import { canStand } from './probe.ts';
 import { FdErrors, Listeners, Sides, StarvedList } from './operations.ts';
 import { ProvidedBuffers } from './provided-buffers.ts';
 import { Ring, type RingCounters } from './ring.ts';
@@ -24,6 +27,8 @@ export interface UringOptions {
   readonly completions?: number;
   /** Completions in one batch, at least 2. Default 4096. */
   readonly batch?: number;
+  /** Receives stay armed where the kernel is able to. Default true. */
+  readonly isStanding?: boolean;
 }
 
 export interface UringCounters extends RingCounters {
@@ -57,6 +62,10 @@ export interface Parts {
   readonly listeners: Listeners;
   readonly starved: StarvedList;
   readonly errors: FdErrors;
+  readonly parked: Parked;
+  readonly hiddenEnds: HiddenEnds;
+  /** Receives may stay armed. */
+  readonly isStanding: boolean;
   readonly counters: UringCounters;
   /** Or -1 for none. */
   readonly wakeFd: number;
@@ -101,6 +110,9 @@ export function buildParts(ffi: Ffi, options: LoopOptions, tuning: UringOptions)
     listeners: new Listeners(options.listenersMax),
     starved: new StarvedList(sides),
     errors: new FdErrors(),
+    parked: new Parked(smallCount),
+    hiddenEnds: new HiddenEnds(ffi),
+    isStanding: tuning.isStanding !== false && canStand(ring),
     counters: Object.assign(ring.counters, { starved: 0 }),
     wakeFd,
     wakeAddress: memory.base + WAKE_OFFSET,
@@ -114,6 +126,7 @@ export function destroyParts(parts: Parts): void {
   parts.ring.destroy();
   parts.buffers.destroy();
   parts.pipes.destroy();
+  parts.hiddenEnds.destroy();
   parts.sockets.destroy();
   parts.ffi.unmap(parts.memory);
 }

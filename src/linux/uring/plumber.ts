@@ -28,12 +28,13 @@ export class Plumber {
     this.parts = parts;
   }
 
-  recv(side: number, seq: number, fd: number, pipe: number): void {
-    const { sides, submitter } = this.parts;
+  /** Notes a receive into a pipe, which is still to be submitted. @returns the side's row. */
+  beginRecv(side: number, seq: number, fd: number, pipe: number): number {
+    const { sides } = this.parts;
     const at = sides.begin(OP_RECV, side, seq, fd);
     sides.words[at + SIDE_RECV_OFFSET] = pipe;
     sides.words[at + SIDE_FLAGS] |= RECV_PIPE;
-    submitter.poll(OP_RECV, side, seq, fd, POLLIN);
+    return at;
   }
 
   send(side: number, seq: number, fd: number, pipe: number, length: number): void {

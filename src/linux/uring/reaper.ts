@@ -1,27 +1,15 @@
 /** Turns completions of the ring into completions of the contract, and submits again what has to stay inside. */
-import { EAGAIN, ECANCELED, ECONNRESET, EINTR, ENOBUFS, EPIPE } from '../../base/errno.ts';
-import { PEER_SIZE } from '../../base/endpoint.ts';
+import { EAGAIN, ECANCELED, ECONNRESET, EINTR, ENOBUFS, ENOENT, EPIPE } from '../../base/errno.ts';
+import { ENDPOINT_KIND, PEER_SIZE } from '../../base/endpoint.ts';
 import type { Fd } from '../../base/brand.ts';
 import { FLAG_MORE, OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND, OP_WAKE, OP_WATCH, SEQ_MASK } from '../../loop/loop.ts';
 import type { Batch } from './batch.ts';
+import { CQE_BUFFER, CQE_BUFFER_SHIFT, CQE_MORE, CQE_SOCKET_NOT_EMPTY, CQE_WORDS, POLLERR, POLLIN } from './kernel.ts';
 import {
-  CQE_BUFFER,
-  CQE_BUFFER_SHIFT,
-  CQE_MORE,
-  CQE_SOCKET_NOT_EMPTY,
-  CQE_WORDS,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-} from './kernel.ts';
-import {
-  ACTIVE,
-  DRAINED,
   RECV_PIPE,
   SEND_PIPE,
   SIDE_FD,
   SIDE_FLAGS,
-  SIDE_RECV_LENGTH,
   SIDE_RECV_OFFSET,
   SIDE_SEND_DONE,
   SIDE_SEND_LENGTH,
@@ -33,7 +21,9 @@ import {
 import { GOES_ON, type Plumber } from './plumber.ts';
 import type { ProvidedBuffers } from './provided-buffers.ts';
 import type { Parts } from './parts.ts';
-import type { Submitter } from './submitter.ts';
+import type { StandingReceives } from './standing.ts';
+import type { StreamErrors } from './stream-errors.ts';
+import { CANCEL_OF, OP_STANDING, type Submitter } from './submitter.ts';
 
 export class Reaper {
   private readonly parts: Parts;
@@ -45,10 +35,14 @@ export class Reaper {
   private readonly errors: FdErrors;
   private readonly acceptedFds: Int32Array;
   private readonly plumber: Plumber;
+  private readonly standing: StandingReceives;
+  private readonly streamErrors: StreamErrors;
   private isWakeArmed = false;
 
-  constructor(parts: Parts, plumber: Plumber) {
+  constructor(parts: Parts, plumber: Plumber, standing: StandingReceives, streamErrors: StreamErrors) {
     this.plumber = plumber;
+    this.standing = standing;
+    this.streamErrors = streamErrors;
     this.parts = parts;
     this.batch = parts.batch;
     this.sides = parts.sides;
@@ -90,6 +84,10 @@ export class Reaper {
       case OP_RECV:
         this.recvComplete(slot, seq, result, flags);
         return;
+      case OP_STANDING:
+        // In place of slot and seq: descriptor and generation.
+        this.standing.complete(slot, seq, result, flags);
+        return;
       case OP_SEND:
         this.sendComplete(slot, seq, result);
         return;
@@ -106,10 +104,23 @@ export class Reaper {
       case OP_WAKE:
         this.wakeComplete();
         return;
+      case CANCEL_OF | OP_SEND:
+        this.cancelFailed(slot, seq, result);
+        return;
       default:
         // A cancel that came too late, or a close of a bad descriptor: nobody waits for it.
         return;
     }
+  }
+
+  /**
+   * A send found its socket ready as it began to wait, and is to be tried again: for that long the kernel cannot find it,
+   * and it may wait again afterwards, for a peer that never reads. So whoever is still there is asked again. Other
+   * operations end when they are tried.
+   * @source io_queue_async and io_arm_poll_handler of io_uring (IO_APOLL_READY), io_async_cancel
+   */
+  private cancelFailed(slot: number, seq: number, result: number): void {
+    if (result === -ENOENT && this.sides.find(OP_SEND, slot, seq) >= 0) this.submitter.cancel(OP_SEND, slot, seq);
   }
 
   private recvComplete(slot: number, seq: number, result: number, flags: number): void {
@@ -125,12 +136,11 @@ export class Reaper {
       if (result <= 0) this.buffers.release(offset);
     }
     if (result > 0) {
-      if ((flags & CQE_SOCKET_NOT_EMPTY) !== 0) this.words[at + SIDE_FLAGS] &= ~DRAINED;
-      else this.words[at + SIDE_FLAGS] |= DRAINED;
+      this.standing.heard(this.words[at + SIDE_FD], (flags & CQE_SOCKET_NOT_EMPTY) === 0);
       this.recvEnded(slot, seq, at, result, offset);
       return;
     }
-    this.words[at + SIDE_FLAGS] &= ~DRAINED;
+    this.standing.heard(this.words[at + SIDE_FD], false);
     if (isRetry(result) || (result === -ENOBUFS && offset === 0)) {
       if (!this.sides.isCancelAsked(OP_RECV, at)) {
         this.recvAgain(slot, seq, at, result);
@@ -143,22 +153,19 @@ export class Reaper {
 
   private recvEnded(slot: number, seq: number, at: number, received: number, offset: number): void {
     // An abort must not look like an orderly end only because a send was told of it first.
-    const result = received === 0 ? this.endOfStream(at) : received;
+    const result = received === 0 ? this.streamErrors.endOfStream(at) : received;
     this.sides.end(OP_RECV, at);
     this.batch.add(OP_RECV, slot, seq, result, 0, offset);
-    if (result < 0) this.noteError(slot, at, result);
+    if (result < 0) this.streamErrors.note(slot, at, result);
   }
 
   private recvAgain(slot: number, seq: number, at: number, result: number): void {
     if (result === -ENOBUFS) {
       this.parts.counters.starved++;
       this.parts.starved.add(slot);
-      return;
+    } else {
+      this.submitter.recvAgain(slot, seq, this.words, at, true);
     }
-    const fd = this.words[at + SIDE_FD];
-    const offset = this.words[at + SIDE_RECV_OFFSET] >>> 0;
-    if (offset === 0) this.submitter.recvSmall(slot, seq, fd, true);
-    else this.submitter.recvInto(slot, seq, fd, true, offset, this.words[at + SIDE_RECV_LENGTH]);
   }
 
   /** A send can end early (a signal, a cancel, an error after a part was taken): the rest goes in again. */
@@ -192,7 +199,7 @@ export class Reaper {
     // EPIPE alone: the peer had ended its stream in order before it reset, and what it sent is still worth its end.
     // After a part was taken it may stand for an abort that the part has swallowed.
     const isPartTaken = this.words[at + SIDE_SEND_DONE] !== 0;
-    if (result < 0 && (result !== -EPIPE || isPartTaken)) this.noteError(slot, at, result);
+    if (result < 0 && (result !== -EPIPE || isPartTaken)) this.streamErrors.note(slot, at, result);
   }
 
   private acceptComplete(slot: number, seq: number, result: number): void {
@@ -203,7 +210,9 @@ export class Reaper {
       const max = Math.min(listeners.max[slot], batch.room() - 1);
       const count = sockets.acceptBurst(listeners.fd[slot] as Fd, max, acceptedFds, peers, batch.count * PEER_SIZE);
       for (let i = 0; i < count; i++) {
-        batch.add(OP_ACCEPT, slot, seq, acceptedFds[i], FLAG_MORE, batch.count * PEER_SIZE);
+        const peer = batch.count * PEER_SIZE;
+        this.standing.begin(acceptedFds[i], peers[peer + ENDPOINT_KIND]);
+        batch.add(OP_ACCEPT, slot, seq, acceptedFds[i], FLAG_MORE, peer);
       }
       // Once somebody was accepted, an error can wait: the next accept meets it again.
       final = count > 0 ? 0 : acceptedFds[count];
@@ -248,41 +257,6 @@ export class Reaper {
     }
     this.sides.end(OP_WATCH, at);
     this.batch.add(OP_WATCH, slot, seq, result, 0, 0);
-  }
-
-  /** The kernel tells an error once: what one operation was told, the others must still learn. */
-  private noteError(slot: number, at: number, result: number): void {
-    if (result === -ECANCELED) return;
-    // EPIPE is how a send is told that the stream is dead.
-    const error = result === -EPIPE ? -ECONNRESET : result;
-    this.errors.set(this.words[at + SIDE_FD], error);
-    if ((this.words[at + SIDE_FLAGS] & (ACTIVE << OP_WATCH)) === 0) return;
-    const seq = this.sides.seqOf(OP_WATCH, at);
-    this.sides.end(OP_WATCH, at);
-    this.parts.local.add(OP_WATCH, slot, seq, error);
-    this.submitter.cancel(OP_WATCH, slot, seq);
-  }
-
-  /**
-   * What an end of stream really is: 0, or the error that another operation was told of.
-   *
-   * A send that was in flight when the peer aborted may have taken the error and not completed yet. Then the socket
-   * is dead in both directions, although we have not ended ours: a send is in flight.
-   * @cost a system call when a send is in flight, which is rare at the end of a stream.
-   */
-  private endOfStream(at: number): number {
-    const fd = this.words[at + SIDE_FD];
-    const known = this.errors.get(fd);
-    if (known !== 0 || (this.words[at + SIDE_FLAGS] & (ACTIVE << OP_SEND)) === 0) return known;
-    return this.isHungUp(fd) ? -ECONNRESET : 0;
-  }
-
-  private isHungUp(fd: number): boolean {
-    const { ffi, pollAddress, pollWords } = this.parts;
-    pollWords[0] = fd;
-    pollWords[1] = 0;
-    ffi.libc.poll(pollAddress, 1, 0);
-    return ((pollWords[1] >>> 16) & (POLLHUP | POLLERR)) !== 0;
   }
 
   private wakeComplete(): void {

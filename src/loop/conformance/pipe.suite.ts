@@ -1,6 +1,7 @@
 import { KIND_IPV4, KIND_UNIX } from '../../base/endpoint.ts';
 import { ECANCELED, ECONNRESET, EPIPE } from '../../base/errno.ts';
 import { OP_RECV, OP_SEND } from '../loop.ts';
+import { conversationIntoPipe } from './conversation.suite.ts';
 import {
   ascii,
   type Case,
@@ -109,6 +110,7 @@ export const pipeCases: readonly Case[] = [
   through('unix', KIND_UNIX),
   pieces('IPv4', KIND_IPV4),
   pieces('unix', KIND_UNIX),
+  conversationIntoPipe,
   {
     name: 'a receive into a pipe gives 0 at the end of the stream, and the error of an abort',
     *script(stage) {

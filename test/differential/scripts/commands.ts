@@ -6,6 +6,7 @@ const NUMBERS: readonly Script[] = [
   {
     id: 'X-blacklist',
     says: 'blacklist',
+    shares: true,
     steps: [
       say('blacklist', '30\n'),
       say('blacklist 5', '5\n'),
@@ -15,6 +16,7 @@ const NUMBERS: readonly Script[] = [
       say('blacklist -3', '-3\n', unlike('numbers', '5\n')),
       say('blacklist 99999999999', '1215752191\n', unlike('numbers', '5\n')),
       say('blacklist 8 9', '8\n'),
+      say('blacklist 30', '30\n'),
     ],
   },
   {
@@ -58,6 +60,7 @@ const NUMBERS: readonly Script[] = [
   {
     id: 'X-clients-max-default',
     says: 'clients_max never shrinks what was not said',
+    shares: true,
     steps: [say('clients_max', '2048\n'), say('clients_max 10', '2048\n')],
   },
   {
@@ -68,11 +71,13 @@ const NUMBERS: readonly Script[] = [
   {
     id: 'X-debug',
     says: 'debug',
+    shares: true,
     steps: [
       say('debug', '0\n'),
       say('debug 2', '2\n'),
       say('debug 0', '0\n'),
       say('debug -1', '-1\n', unlike('numbers', '0\n')),
+      say('debug 0', '0\n'),
     ],
   },
   {
@@ -87,20 +92,24 @@ const NUMBERS: readonly Script[] = [
   {
     id: 'X-idle-timeout',
     says: 'idle_timeout',
+    shares: true,
     steps: [
       say('idle_timeout', 'Idle timeout: 0 seconds\n'),
       say('idle_timeout 60', 'Idle timeout: 60 seconds\n'),
       say('idle_timeout -5', 'Idle timeout: 0 seconds\n', unlike('numbers', 'Idle timeout: 60 seconds\n')),
+      say('idle_timeout 0', 'Idle timeout: 0 seconds\n'),
     ],
   },
   {
     id: 'X-pending-max',
     says: 'pending_max never answers',
-    steps: [say('pending_max'), say('pending_max 50'), say('pending_max 0')],
+    shares: true,
+    steps: [say('pending_max'), say('pending_max 50'), say('pending_max 0'), say('pending_max 100', '')],
   },
   {
     id: 'X-client-acl',
     says: 'client_acl and control_acl',
+    shares: true,
     steps: [
       say('client_acl', '0\n'),
       say('client_acl 9', '9\n'),
@@ -110,6 +119,8 @@ const NUMBERS: readonly Script[] = [
       say('control_acl', '0\n'),
       say('control_acl 2', '2\n'),
       say('control_acl 11', '0\n', unlike('numbers', '2\n')),
+      say('client_acl 0', '0\n'),
+      say('control_acl 0', '0\n'),
     ],
   },
 ];
@@ -118,6 +129,7 @@ const WORDS: readonly Script[] = [
   {
     id: 'X-mode',
     says: 'mode after each of its words',
+    shares: true,
     steps: [
       say('mode', 'no hash no roundrobin no stubborn no weight no prio\n'),
       say('hash'),
@@ -147,6 +159,8 @@ const WORDS: readonly Script[] = [
     id: 'X-silent',
     says: 'words without an answer',
     steps: [
+      say('abort_on_error'),
+      say('no abort_on_error'),
       say('ascii'),
       say('no ascii'),
       say('keepalive'),
@@ -173,6 +187,7 @@ const WORDS: readonly Script[] = [
   {
     id: 'X-unknown',
     says: 'commands that do not exist',
+    shares: true,
     steps: [
       say('EXIT', "do_cmd: ignoring command starting with 'EXIT'\n"),
       say('block', "do_cmd: ignoring command starting with 'block'\n"),
@@ -195,6 +210,7 @@ const WORDS: readonly Script[] = [
   {
     id: 'X-lines',
     says: 'how a line is cut',
+    shares: true,
     steps: [
       say('  blacklist   7  ', '7\n'),
       say('blacklist 8 and so on', '8\n'),
@@ -205,11 +221,13 @@ const WORDS: readonly Script[] = [
       raw('\nblacklist 14\n', ''),
       raw('', ''),
       say('blacklist', '12\n'),
+      say('blacklist 30', '30\n'),
     ],
   },
   {
     id: 'X-facts',
     says: 'what the program knows of itself',
+    shares: true,
     steps: [say('pid', '{pid}\n'), say('control', '{host}:20200\n'), say('listen', '{host}:20100\n')],
   },
   {

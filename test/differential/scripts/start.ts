@@ -37,6 +37,13 @@ const USAGE: readonly Script[] = [
     unlike('exit', 'exit 1, complains'),
   ),
   begins('S-i', 'the option for Windows', '-i name', 'exit 0, complains', unlike('later-options', 'exit 1, not yet')),
+  begins('S-abort', 'an error, by which it is to be aborted', '-f -O abort_on_error {s0} {s1}', 'SIGABRT, complains'),
+  begins(
+    'S-no-abort',
+    'an error, by which it is not to be aborted any more',
+    ['-f', '-O', 'abort_on_error', '-O', 'no abort_on_error', '{s0}', '{s1}'],
+    'exit 1, complains',
+  ),
   begins('S-none', 'no server', '{always} {listen}', 'serves', unlike('no-server', 'exit 1, complains')),
   begins(
     'S-weights',
@@ -232,6 +239,12 @@ const OPTIONS: readonly Script[] = [
     steps: [start('{always} -m 0 -q 1 {listen} {s0}', 'serves, complains', unlike('exit', 'exit 1, complains'))],
   },
   {
+    id: 'S-backlog',
+    says: 'a backlog below 50',
+    startsItself: true,
+    steps: [start('{always} -q 10 {listen} {s0}', 'serves, complains', unlike('backlog', 'serves'))],
+  },
+  {
     id: 'S-obsolete',
     says: 'options that do nothing any more',
     startsItself: true,
@@ -297,6 +310,7 @@ const UNIX: readonly Script[] = [
 
 const ENDS: readonly Script[] = [
   { id: 'S-term', says: 'TERM', steps: [request('c1', '1'), signal('SIGTERM', 'exit 0')] },
+  { id: 'S-term-abort', says: 'TERM is no error', steps: [say('abort_on_error'), signal('SIGTERM', 'exit 0')] },
   { id: 'S-int', says: 'INT', steps: [signal('SIGINT', 'SIGINT', unlike('int', 'exit 0'))] },
   { id: 'S-hup', says: 'HUP', steps: [signal('SIGHUP', 'alive'), request('c1', '1')] },
   { id: 'S-usr1', says: 'USR1', steps: [request('c1', '1'), signal('SIGUSR1', 'alive'), request('c1', '1')] },
@@ -320,6 +334,21 @@ const ENDS: readonly Script[] = [
     steps: [start('{always} -p {dir}/no/pid {listen} {s0}', 'exit 1, complains')],
   },
   {
+    id: 'S-user-unknown',
+    says: 'a user that is none',
+    startsItself: true,
+    steps: [start('-f -u nosuchuser {listen} {s0}', 'exit 1, complains')],
+  },
+  {
+    id: 'S-jail-none',
+    says: 'a root directory that is none',
+    startsItself: true,
+    steps: [
+      start('{always} -j {dir}/no {listen} {s0}', 'exit 1, complains'),
+      start('{always} -j /etc/passwd {listen} {s0}', 'exit 1, complains'),
+    ],
+  },
+  {
     id: 'S-background',
     says: 'in the background',
     startsItself: true,
@@ -339,21 +368,4 @@ const ENDS: readonly Script[] = [
   },
 ];
 
-const LATER: readonly Script[] = [
-  {
-    id: 'E51',
-    says: 'the file of -F is read again at HUP',
-    startsItself: true,
-    later: '-F',
-    steps: [
-      write('cfg', 'listen {listen}\nserver 0 address {host} port 20001\n'),
-      start('{always} -F {dir}/cfg -C {control}', 'serves, complains'),
-      request('c1', '0'),
-      write('cfg', 'server 0 address {host} port 20002\n'),
-      signal('SIGHUP', 'alive'),
-      request('c1', '1'),
-    ],
-  },
-];
-
-export const START: readonly Script[] = [...USAGE, ...ADDRESSES, ...OPTIONS, ...UNIX, ...ENDS, ...LATER];
+export const START: readonly Script[] = [...USAGE, ...ADDRESSES, ...OPTIONS, ...UNIX, ...ENDS];

@@ -137,6 +137,7 @@ const CONNECTIONS: readonly Script[] = [
   {
     id: 'X-connection-unused',
     says: 'connection tells about a place that was never used',
+    shares: true,
     steps: [
       say('connection 7', 'Connection 7:\nstate = 0\ndownfd = -1, upfd = -1\nclient = 0, server = 0\npend = 0\n'),
     ],
@@ -167,14 +168,18 @@ const CONNECTIONS: readonly Script[] = [
   {
     id: 'X-socket',
     says: 'socket tells whose a descriptor is',
+    shares: true,
     steps: [say('socket 9999', 'Socket 9999 belongs to connection -1\n')],
   },
 ];
+
+const NO_LIST = 'is no access list; write a number from 0 to 9, or a name such as office';
 
 const LISTS: readonly Script[] = [
   {
     id: 'X-acl',
     says: 'acl does not answer',
+    shares: true,
     steps: [
       say('acl 1 permit 10.0.0.0 255.0.0.0'),
       say('acl 1 permit 10.1.1.1'),
@@ -192,7 +197,7 @@ const LISTS: readonly Script[] = [
       say(
         'acl 1 allow 10.0.0.1',
         '',
-        unlike('acl-errors', "acl: write permit or deny after the number of the list, not 'allow'\n"),
+        unlike('acl-errors', "acl: write permit or deny after the number or name of the list, not 'allow'\n"),
       ),
       say(
         'acl 1 permit ten',
@@ -200,16 +205,30 @@ const LISTS: readonly Script[] = [
         unlike('acl-errors', "acl: 'ten' is not an IPv4 address, an IPv6 address, or one of them with /LENGTH\n"),
       ),
       say('acl 1 permit 2001::/129', '', unlike('acl-errors', "acl: '129' is not a whole number from 0 to 128\n")),
-      say('acl x permit 10.0.0.1', '', unlike('acl-errors', "acl: 'x' is not a whole number from 0 to 9\n")),
-      say('acl', '', unlike('acl-errors', "acl: '' is not a whole number from 0 to 9\n")),
-      say('acl 1', '', unlike('acl-errors', "acl: write permit or deny after the number of the list, not ''\n")),
+      say('acl x/y permit 10.0.0.1', '', unlike('acl-errors', `acl: 'x/y' ${NO_LIST}\n`)),
+      say('acl', '', unlike('acl-errors', `acl: '' ${NO_LIST}\n`)),
+      say(
+        'acl 1',
+        '',
+        unlike('acl-errors', "acl: write permit or deny after the number or name of the list, not ''\n"),
+      ),
+    ],
+  },
+  {
+    id: 'X-acl-name',
+    says: 'acl with a name',
+    steps: [
+      say('acl office deny 127.0.0.2'),
+      request('c1 c2', '1 R', unlike('acl-names', '1 0')),
+      say('client_acl office', '0\n', unlike('acl-names', 'office\n')),
+      request('c1 c2', '1 R'),
     ],
   },
   {
     id: 'X-no-acl',
     says: 'no acl without a number',
     steps: [
-      say('no acl', '', unlike('crashes', "no acl: '' is not a whole number from 0 to 9\n")),
+      say('no acl', '', unlike('crashes', `no acl: '' ${NO_LIST}\n`)),
       fate('SIGSEGV', unlike('crashes', 'alive')),
     ],
   },

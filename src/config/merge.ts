@@ -1,0 +1,91 @@
+/**
+ * Two configurations made one, for a reload: what is in force, and what command line and file ask for now, become what
+ * shall be in force.
+ *
+ * What the file says is so. What it said when it was read before, and no longer says, is as the command line has it. What
+ * it never said stays as it is, commands by the control socket included.
+ */
+import { ConfigError, grown, isServed, type Configuration, type EffectiveLimits, type Settings } from './model.ts';
+import { Parts, shared, takeParts, type Part } from './parts.ts';
+
+/** What the start has settled, and what people call it. */
+const FOR_START: ReadonlyMap<keyof Settings, string> = new Map<keyof Settings, string>([
+  ['loop', 'the loop'],
+  ['workers', 'workers'],
+  ['pidFile', 'pid_file'],
+]);
+
+/** What command line and file ask for. */
+export interface Wanted {
+  readonly configuration: Configuration;
+  /** What the file says something about. */
+  readonly said: Parts;
+}
+
+export interface Merged {
+  /** The very same objects where nothing changes. */
+  readonly configuration: Configuration;
+  /** What cannot be while Pen runs. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * @param saidBefore what the file was about when it was read the last time.
+ * @param where what to name in an error.
+ * @param limits the numbers there are where nobody has said any.
+ * @errors ConfigError when clients could not be served any more.
+ */
+export function merge(
+  inForce: Configuration,
+  wanted: Wanted,
+  saidBefore: Parts,
+  where: string,
+  limits?: EffectiveLimits,
+): Merged {
+  const parts = new Parts();
+  parts.addAll(saidBefore);
+  parts.addAll(wanted.said);
+  const late = new Parts();
+  const soon = new Parts();
+  for (const part of parts) (isForStart(part) ? late : soon).add(part);
+  const configuration = takeParts(inForce, possible(inForce, wanted.configuration, limits), soon);
+  if (isServed(inForce) && !isServed(configuration)) {
+    throw new ConfigError(where, 'says no server any more, so nobody would be served');
+  }
+  return { configuration, notices: noticesOf(inForce, wanted.configuration, late) };
+}
+
+/** What is wanted, as far as it can be had while Pen runs. */
+function possible(inForce: Configuration, wanted: Configuration, limits?: EffectiveLimits): Configuration {
+  const { settings: before } = inForce;
+  const settings = {
+    ...wanted.settings,
+    connMax: grown(before.connMax, wanted.settings.connMax, limits?.connMax ?? 0),
+    clientsMax: grown(before.clientsMax, wanted.settings.clientsMax, limits?.clientsMax ?? 0),
+  };
+  return { ...wanted, settings, listen: listenOf(inForce, wanted) };
+}
+
+/** Nowhere is no place to go, and any port is the one there is. */
+function listenOf({ listen: there }: Configuration, { listen }: Configuration): Configuration['listen'] {
+  if (!listen || !there) return there ?? listen;
+  if (!('port' in listen.endpoint) || listen.endpoint.port !== 0 || !('port' in there.endpoint)) return listen;
+  const { port } = there.endpoint;
+  return shared(there.endpoint, { ...listen.endpoint, port }) === there.endpoint ? there : listen;
+}
+
+function isForStart(part: Part): boolean {
+  return part.of === 'control' || (part.of === 'settings' && FOR_START.has(part.key));
+}
+
+function noticesOf(inForce: Configuration, wanted: Configuration, late: Parts): string[] {
+  return [...late].flatMap((part) => {
+    if (part.of === 'settings') {
+      const isSame = inForce.settings[part.key] === wanted.settings[part.key];
+      return isSame ? [] : [`${FOR_START.get(part.key)}: changes at the next start`];
+    }
+    const { control } = wanted;
+    if (!control || shared(inForce.control?.endpoint, control.endpoint) === inForce.control?.endpoint) return [];
+    return [`control: changes at the next start`];
+  });
+}

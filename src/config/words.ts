@@ -1,0 +1,40 @@
+/** Words of a line: between blanks, or in double quotes where a word has blanks in it. */
+import { ConfigError, visible } from './model.ts';
+import { shorten } from './numbers.ts';
+
+/** A quoted word must end where a word ends; one that does not is taken as it stands, quote and all. */
+const WORD = /"(?:[^"\\]|\\.)*"(?=[ \t]|$)|[^ \t]+/g;
+
+/** @param line without a line end. */
+export function wordsOf(line: string): string[] {
+  return (line.match(WORD) ?? []).map((word) => (word.startsWith('"') ? unquoted(word) : word));
+}
+
+/** Some word begins with a quote that is not closed where the word ends, so it was taken as it stands. */
+export function hasOpenQuote(line: string): boolean {
+  return (line.match(WORD) ?? []).some((word) => word.startsWith('"') && unquoted(word) === word);
+}
+
+/** The word as a line can hold it. */
+export function quoted(word: string): string {
+  return /^[^"\s\p{Cc}][^\s\p{Cc}]*$/u.test(word) ? word : JSON.stringify(word);
+}
+
+/**
+ * A path or an address that can be told as it is, in answers of lines and in logs.
+ *
+ * @errors ConfigError when it has line ends or other control characters.
+ */
+export function printable(text: string, where: string): string {
+  if (visible(text) === text) return text;
+  throw new ConfigError(where, `'${shorten(text)}' has control characters in it, which no path or address may have`);
+}
+
+/** Quoted as in JSON; what is not is a word like any other. */
+function unquoted(word: string): string {
+  try {
+    return String(JSON.parse(word));
+  } catch {
+    return word;
+  }
+}

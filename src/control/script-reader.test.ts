@@ -1,0 +1,131 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { ConfigError, EMPTY_CONFIGURATION } from '../config/model.ts';
+import { idleFacts } from '../config/command.ts';
+import { runScript, type Ran } from '../config/script.ts';
+import { openConfigFile } from './config-file.ts';
+import { readingWithin, readScript } from './script-reader.ts';
+
+const FOLDER = mkdtempSync(join(tmpdir(), 'pen-files-'));
+afterAll(() => rmSync(FOLDER, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(FOLDER, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+async function run(path: string, folder = ''): Promise<Ran> {
+  const lookUp = async (host: string, where: string): Promise<never> => {
+    throw new ConfigError(where, `host '${host}' cannot be resolved`);
+  };
+  const script = await readScript(path, '-F', readingWithin(folder, { open: openConfigFile, lookUp }));
+  const running = runScript(EMPTY_CONFIGURATION, script, { facts: idleFacts(1), servicePort: () => undefined });
+  for (;;) {
+    const step = running.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+async function mistakes(path: string): Promise<readonly string[]> {
+  return (await run(path)).errors.map(({ message }) => message.replaceAll(`${FOLDER}/`, ''));
+}
+
+describe('a file of commands', () => {
+  test('includes others, which are looked for beside it', async () => {
+    mkdirSync(join(FOLDER, 'below'), { recursive: true });
+    file('below/last', 'timeout 5');
+    file('below/more', 'blacklist 7\ninclude last\nblacklist 8');
+    const { state, errors } = await run(file('main', 'include below/more\nstubborn\n'));
+    expect(errors).toEqual([]);
+    expect(state.settings).toMatchObject({ blacklist: 8, timeout: 5, stubborn: true });
+  });
+
+  test('that includes itself, by whatever name, is refused where it does', async () => {
+    const path = file('loop', 'include round\nstubborn\n');
+    file('round', '# first a comment\n\ninclude other-name\n');
+    symlinkSync(path, join(FOLDER, 'other-name'));
+    expect(await mistakes(path)).toEqual([
+      "round:3 'include': 'other-name' is being read already: it would include itself for ever",
+    ]);
+  });
+
+  test('has no word whose quote is not closed, but in a comment', async () => {
+    const text = 'pid_file "/run/a b\n# "half\nweb_stats "/a"b\nweb_stats "/a b" "\nweb_stats "/a b"\n';
+    const reason = 'a word that begins with " ends with " and a blank behind it, or the end of the line';
+    expect(await mistakes(file('quotes', text))).toEqual([1, 3, 4].map((line) => `quotes:${line}: ${reason}`));
+  });
+
+  test('that a peer has named includes nothing outside of the folder', async () => {
+    mkdirSync(join(FOLDER, 'dir/below'), { recursive: true });
+    file('outside', 'secret words');
+    file('dir/top', 'include below/one\n');
+    file('dir/beside', 'timeout 5\n');
+    file('dir/below/one', 'include two\ninclude beside\ninclude ../../outside\ninclude link\n');
+    file('dir/below/two', `stubborn\ninclude ${join(FOLDER, 'outside')}\n`);
+    symlinkSync(join(FOLDER, 'outside'), join(FOLDER, 'dir/below/link'));
+    const { state, errors } = await run('top', join(FOLDER, 'dir'));
+    const where = (place: string, name: string): string =>
+      `dir/below/${place} 'include': '${name}' is not in dir, where control_dir has such files be`;
+    expect(errors.map(({ message }) => message.replaceAll(`${FOLDER}/`, ''))).toEqual([
+      where('two:2', 'outside'),
+      where('one:3', 'outside'),
+      where('one:4', 'dir/below/link'),
+    ]);
+    expect(state.settings).toMatchObject({ stubborn: true, timeout: 5 });
+  });
+
+  test('may be included twice, and sixteen deep', async () => {
+    for (let depth = 1; depth < 16; depth++) file(`deep${depth}`, `include deep${depth + 1}`);
+    file('deep16', 'acl 1 permit 10.0.0.1');
+    const { state, errors } = await run(file('deep0', 'include deep1\ninclude deep1\n'));
+    expect(errors).toEqual([]);
+    expect(state.acls[1]).toHaveLength(2);
+    file('deep16', 'include deep17');
+    file('deep17', 'stubborn');
+    expect(await mistakes(join(FOLDER, 'deep0'))).toEqual(
+      Array.from({ length: 2 }, () => "deep16:1 'include': at most 16 files may include one another in a row"),
+    );
+  });
+
+  test.each([
+    ['a folder', () => mkdirSync(join(FOLDER, 'x')), "cannot read 'x': it is not an ordinary file"],
+    ['a FIFO', () => execFileSync('mkfifo', [join(FOLDER, 'x')]), "cannot read 'x': it is not an ordinary file"],
+    ['nothing', () => undefined, "there is no file 'x', nor 'x'"],
+  ])('that includes %s says so', async (_what, make, message) => {
+    rmSync(join(FOLDER, 'x'), { force: true, recursive: true });
+    make();
+    expect(await mistakes(file('main', 'include x'))).toEqual([`main:1 'include': ${message}`]);
+  });
+
+  test('without a name to include says so', async () => {
+    expect(await mistakes(file('main', '\ninclude\n'))).toEqual(["main:2 'include': needs the name of a file"]);
+  });
+
+  test('may begin with a byte order mark, and end without a line end', async () => {
+    expect((await run(file('main', '\uFEFFblacklist 7\r\ntimeout 4'))).state.settings).toMatchObject({
+      blacklist: 7,
+      timeout: 4,
+    });
+  });
+
+  test.each([
+    ['blacklist 5\rbogus\n', 1],
+    ['stubborn\n# old\rstubborn\r\n', 2],
+    ['timeout 4\0 5', 1],
+  ])('that has more than words and line ends says so: %j', async (text, line) => {
+    const right = 'the line has a carriage return or a NUL in it; lines end with a line feed, or with both';
+    expect(await mistakes(file('main', text))).toEqual([`main:${line}: ${right}`]);
+  });
+
+  test('of 100,000 entries of access lists costs next to nothing per entry', async () => {
+    const lines = Array.from({ length: 100_000 }, (_, i) => `acl 3 permit 10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+    const { state, errors } = await run(file('main', lines.join('\n')));
+    expect(errors).toEqual([]);
+    expect(state.acls[3]).toHaveLength(100_000);
+    expect(EMPTY_CONFIGURATION.acls[3]).toEqual([]);
+  });
+});

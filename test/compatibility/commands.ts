@@ -1,0 +1,123 @@
+/** The state of each command of the original, its `no` form included. */
+import { better, later, same, strict, type Entry } from './entry.ts';
+
+const PRINT = 'src/config/print.test.ts: makes the same configuration when it is read';
+
+const PAGE = "test/control/statistics.test.ts: the page has the tables, columns and figures of that of Debian's pen";
+const CRON =
+  'test/control/statistics.test.ts: the customary line of a cron table has the page written, as a whole and anew';
+
+export const COMMAND_ENTRIES: Readonly<Record<string, Entry>> = {
+  abort_on_error: same('X-silent', 'S-abort', 'S-no-abort', 'S-term-abort'),
+  acl: better(
+    'lists may have names, entries may be about unix sockets; what it cannot use is answered with a line, and changes nothing; bits beyond the mask mean the network',
+    'X-acl',
+    'X-acl-name',
+    'X-acl-bad',
+    'X-no-acl',
+    'E43',
+    'E44',
+  ),
+  ascii: better(
+    'a line break is a dot, too, so that nobody else writes a line of ours',
+    'X-silent',
+    'test/control/dumps.test.ts: the same bytes make the same lines of $style',
+  ),
+  blacklist: strict('X-blacklist'),
+  client_acl: better('strict numbers; who is denied never gets the emergency server', 'X-client-acl', 'E37', 'E39'),
+  clients_max: strict('X-clients-max', 'X-clients-max-default'),
+  close: better('an unused place stays as it is: nothing is counted off', 'X-close', 'X-close-unused'),
+  conn_max: better(
+    'strict numbers; more is really possible while it runs',
+    'X-conn-max',
+    'test/control/commands.test.ts: conn_max grows under load, and never shrinks',
+  ),
+  connection: same('X-connection', 'X-connection-unused'),
+  control: same('X-facts', 'S-unix'),
+  control_acl: strict('X-client-acl', 'X-control-acl'),
+  debug: better(
+    'strict numbers; tells what a person can use, and dumps from 3 on as `-ddd` does',
+    'X-debug',
+    'test/control/dumps.test.ts: begin at the third level and end below it, while connections stand',
+    'test/control/dumps.test.ts: show bulk, too, which goes on unchanged when they begin and when they end',
+  ),
+  dsr_if: later('direct server return', 'src/config/commands.test.ts: %j'),
+  dsr_ip: later('direct server return', 'L-silent'),
+  dummy: better(
+    'needs no server; the words are our own',
+    'L-silent',
+    'test/tcp/peek.test.ts: each client is answered and the connection ends, though no server answers',
+  ),
+  epoll: better('chooses the loop at the start; without an effect later', 'X-silent'),
+  exit: same('X-exit', 'X-exit-x'),
+  hash: better(
+    'all of the address counts; `hash original` has the formula of the original',
+    'X-mode',
+    'E8',
+    'E8-default',
+  ),
+  http: later('HTTP', 'L-http'),
+  idle_timeout: better('strict numbers; to the second, for half-closed connections too', 'X-idle-timeout'),
+  idlers: better(
+    'does not crash; clients have precedence',
+    'L-idlers',
+    'test/tcp/idlers.test.ts: as many as wanted, made again when a server ends one, closed when fewer are wanted',
+  ),
+  include: better(
+    'all or nothing, with all mistakes told; a name is looked for beside the file that says it, too',
+    'F-include',
+    'F-include-itself',
+    'src/control/script-reader.test.ts: includes others, which are looked for beside it',
+  ),
+  keepalive: same('X-silent', PRINT, 'test/tcp/keepalive.test.ts: off, on and off again, for new connections'),
+  kqueue: same('X-silent'),
+  listen: better(
+    'what cannot be opened changes nothing; port 0 is answered with the port',
+    'X-listen',
+    'X-listen-busy',
+  ),
+  log: later('logs', 'L-log', 'L-log-bad'),
+  mode: same('X-mode', 'X-mode-options'),
+  peek: better(
+    'works: the server is chosen when the first bytes are there, and gets them',
+    'L-silent',
+    'test/tcp/peek.test.ts: a server is sought when the client has spoken, and hears it from the first byte on',
+  ),
+  pending_max: better('clients wait in the backlog, without load', 'X-pending-max'),
+  pid: same('X-facts'),
+  poll: same('X-silent'),
+  prio: same('X-mode', 'E19', 'E20'),
+  recent: same('X-servers', 'X-recent'),
+  roundrobin: same('X-mode', 'E6'),
+  select: same('X-silent'),
+  server: better('strict numbers; at most 65532 servers', 'X-server', 'L-big'),
+  servers: better('a number that was never set has the address 0.0.0.0', 'X-servers', 'X-servers-held'),
+  socket: same('X-socket'),
+  source: better(
+    'IPv6 too; an address that cannot be had ends the attempt, never another one in its place; a wrong word changes nothing',
+    'L-source',
+    'L-source-word',
+    'test/tcp/source.test.ts: an address that cannot be had costs the client, never the server, and is never another one',
+  ),
+  ssl_ciphers: later('TLS', 'L-silent'),
+  ssl_client_renegotiation_interval: later('TLS', 'L-renegotiation-word'),
+  ssl_ocsp_response: later('TLS', 'L-ocsp-word'),
+  ssl_option: later('TLS', 'L-silent'),
+  ssl_sni_path: later('TLS', 'L-silent'),
+  status: better('answers also without a file; HTML of today, escaped', 'L-web-stats', PAGE),
+  stubborn: same('X-mode', 'E32'),
+  tarpit_acl: later('direct server return', 'L-tarpit'),
+  tcp_fastclose: better('a word that means nothing is refused; what was received is delivered first', 'X-silent'),
+  tcp_nodelay: better('is on by default, on both sides', 'X-silent', 'src/config/commands.test.ts: %j'),
+  timeout: better('strict numbers; at least 1', 'X-timeout', 'X-timeout-zero'),
+  tracking: better('strict numbers; holds to the time exactly', 'X-tracking', 'E47'),
+  transparent: later('transparent proxy', 'L-silent'),
+  web_stats: better('written in one step, and through no link', 'L-web-stats', CRON),
+  weight: same('X-mode', 'E14', 'E15'),
+  write: better(
+    'saves all settings, as a whole or not at all, for its owner alone (mode 0600); says why it cannot',
+    'F-write',
+    'F-write-bad',
+    'test/files/reload.test.ts: write makes a file that a new Pen reads to the same, for its owner alone',
+  ),
+};

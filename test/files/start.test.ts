@@ -1,0 +1,114 @@
+/** Pen started with a file of commands, or asked about one. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ask, AS_WHO_WE_ARE } from '../support/control.ts';
+import { Folder } from '../support/folder.ts';
+import { Pen, PEN } from '../support/pen.ts';
+
+const FOLDER = new Folder();
+
+/** What `pen` with these arguments prints, and how it ends. */
+function run(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PEN, ...args], {
+    encoding: 'utf8',
+    cwd: FOLDER.path,
+  });
+  return { status, stdout, stderr };
+}
+
+const BAD = 'blacklist often\nlisten 127.0.0.1:0\n\nserver 0 adress 127.0.0.1 port 99999\nfly\n';
+const MISTAKES = [
+  "pen: bad.cfg:1 'blacklist': 'often' is not a whole number from 0 to 10000000",
+  "pen: bad.cfg:4 'server': port: port '99999' is neither a number from 0 to 65535 nor a service in /etc/services",
+  "pen: bad.cfg:5 'fly': there is no such command; 'help' lists them",
+  '',
+].join('\n');
+
+describe('a file of commands at the start', () => {
+  test('says what no option says, by files beside it too', async () => {
+    mkdirSync(FOLDER.at('conf.d'), { recursive: true });
+    FOLDER.write('conf.d/servers', 'server 0 address 127.0.0.1 port 9 max 3\nserver 2 address 127.0.0.2 port 10\n');
+    const control = FOLDER.at('control');
+    const path = FOLDER.write(
+      'pen.cfg',
+      `# ours\nlisten 127.0.0.1:0\ninclude conf.d/servers\ncontrol ${control}\nno log\nblock\n`,
+    );
+    // Its listen address is the file's.
+    const pen = await Pen.start({ listen: '127.0.0.1:1', servers: [], options: ['-F', path, ...AS_WHO_WE_ARE] });
+    onTestFinished(async () => void (await pen.stop()));
+    expect(await ask(control, 'servers')).toMatch(/^0 addr 127.0.0.1 port 9 .* max 3 [^]*\n2 addr 127.0.0.2 port 10 /);
+    expect(pen.lines.join('\n')).toMatch(/pen\.cfg:6 'block': has had no effect for long, passed over/);
+    expect(pen.lines.join('\n')).toMatch(/listen address: the file says 127.0.0.1:0, which counts/);
+  });
+
+  test('with mistakes is refused with all of them', () => {
+    FOLDER.write('bad.cfg', BAD);
+    expect(run('-f', '-F', 'bad.cfg', '127.0.0.1:0', '127.0.0.1:9')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: MISTAKES,
+    });
+    expect(run('-F', 'bad.cfg', '127.0.0.1:0', '127.0.0.1:9')).toEqual({ status: 1, stdout: '', stderr: MISTAKES });
+  });
+
+  test('that asks for what cannot be had is refused with the line', () => {
+    const text = 'server 0 address 127.0.0.1 port 9\nlisten 127.0.0.1:0\nclient_acl no-list\n';
+    FOLDER.write('lists.cfg', text);
+    const status = 1;
+    const stderr = expect.stringMatching(/^pen: lists\.cfg:3 'client_acl': there is no access list 'no-list'; say /);
+    expect(run('-f', '-F', 'lists.cfg')).toMatchObject({ status, stderr });
+    expect(run('--check', 'lists.cfg')).toMatchObject({ status, stderr });
+  });
+
+  test('that is not there is refused with its name', () => {
+    expect(run('-F', 'none.cfg', '127.0.0.1:0', '127.0.0.1:9')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: "pen: -F: there is no file 'none.cfg'\n",
+    });
+  });
+
+  test('without a server is refused', () => {
+    FOLDER.write('few.cfg', 'listen 127.0.0.1:0\n');
+    expect(run('-F', 'few.cfg')).toMatchObject({ status: 1, stderr: expect.stringMatching(/^pen: server: missing; /) });
+  });
+});
+
+describe('pen --check', () => {
+  test('tells that a file is right, and starts nothing', () => {
+    FOLDER.write('right.cfg', 'listen 127.0.0.1:1\nserver 0 address 127.0.0.1 port 9\n');
+    expect(run('--check', 'right.cfg')).toEqual({ status: 0, stdout: 'right.cfg is right\n', stderr: '' });
+  });
+
+  test('tells what the command line has to add, and checks that too', () => {
+    FOLDER.write('part.cfg', 'blacklist 5\n');
+    expect(run('--check=part.cfg')).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^pen: server: missing; write at least one server, as in /),
+    });
+    FOLDER.write('server.cfg', 'server 0 address 127.0.0.1 port 9\n');
+    expect(run('--check', 'server.cfg')).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^pen: listen address: missing; say it in the file, as by listen 80, or behind /),
+    });
+    expect(run('--check', 'server.cfg', '127.0.0.1:1').status).toBe(0);
+    expect(run('-r', '--check', 'part.cfg', '127.0.0.1:1', '127.0.0.1:9').status).toBe(0);
+    expect(run('-b', 'x', '--check', 'part.cfg')).toMatchObject({
+      status: 1,
+      stderr: "pen: -b 'blacklist': 'x' is not a whole number from 0 to 10000000\n",
+    });
+  });
+
+  test('tells all mistakes of a file, and which file is missing', () => {
+    FOLDER.write('bad.cfg', BAD);
+    expect(run('--check', 'bad.cfg')).toEqual({ status: 1, stdout: '', stderr: MISTAKES });
+    expect(run('--check', 'none.cfg')).toMatchObject({
+      status: 1,
+      stderr: "pen: --check: there is no file 'none.cfg'\n",
+    });
+    expect(run('--check')).toMatchObject({ status: 1, stderr: 'pen: --check: needs the name of a file behind it\n' });
+  });
+});
