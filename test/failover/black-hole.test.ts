@@ -10,7 +10,8 @@ import { echo, Server } from '../support/server.ts';
 import { needsLoop } from '../support/skip.ts';
 import { Visitors, type Visit } from '../support/visitors.ts';
 
-const PER_SECOND = 200;
+/** Few enough that a busy processor would be the hole's doing, on the slowest machine too. */
+const PER_SECOND = 50;
 const TIMEOUT_S = 2;
 const TIMEOUT_MS = TIMEOUT_S * 1000;
 const ANSWER_KEY = 0;
