@@ -25,6 +25,8 @@ async function bundle(root, name) {
     input: join(root, 'src', 'bin', `${name}.ts`),
     platform: 'node',
     external: (id) => /^[^./]/.test(id) && !PACKAGES.includes(id),
+    // A source map names the same paths wherever node_modules really lies.
+    resolve: { symlinks: false },
     tsconfig: false,
     logLevel: 'warn',
   });

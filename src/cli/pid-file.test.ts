@@ -46,7 +46,7 @@ test('a file that somebody else has put there meanwhile stays', () => {
   expect(readFileSync(path, 'utf8')).toBe('88');
 });
 
-test('a link is not followed, and what it names is untouched', () => {
+test('V4: a link is not followed, and what it names is untouched', () => {
   const victim = join(folder, 'victim');
   writeFileSync(victim, 'precious');
   symlinkSync(victim, join(folder, 'link'));
@@ -119,7 +119,7 @@ test('a file that has another name as well is left alone', () => {
   expect(readFileSync(path, 'utf8')).toBe('4711');
 });
 
-test('where everybody may write it is refused, unless nobody may remove what is ours', () => {
+test('V4: where everybody may write it is refused, unless nobody may remove what is ours', () => {
   const path = join(folder, 'pen.pid');
   chmodSync(folder, 0o777);
   expect(() => writePidFile(path, 77, FREE)).toThrow(/-p: .*everybody may write to the folder/);

@@ -74,7 +74,7 @@ test('its sentences are those that programs look for', () => {
   expect(page()).toContain('<title>Pen status page</title>');
 });
 
-test('every tag that is opened is closed where it has to be, and nothing stands beside the tags but text', () => {
+test('C6: every tag that is opened is closed where it has to be, and nothing stands beside the tags but text', () => {
   const open: string[] = [];
   const html = page()
     .replace('<!DOCTYPE html>', '')
@@ -91,7 +91,7 @@ test('every tag that is opened is closed where it has to be, and nothing stands 
   expect(page()).not.toMatch(/<script|<link|<img|url\(|@import|https?:/);
 });
 
-test('what no page may hold is replaced', () => {
+test('C6: what no page may hold is replaced', () => {
   expect(escaped('\0\x1b\x7f\u0085\ud800x')).toBe('\ufffd\ufffd\ufffd\ufffd\ufffdx');
   expect(escaped('é😀 ordinary')).toBe('é😀 ordinary');
 });

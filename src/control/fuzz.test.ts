@@ -192,7 +192,7 @@ function isMistake(document: string): boolean {
 }
 
 test(
-  `${LINES} lines: an answer each, never a fault, and the state stays sound (SEED=${SEED})`,
+  `C2: ${LINES} lines: an answer each, never a fault, and the state stays sound (SEED=${SEED})`,
   async () => {
     const prng = new Prng(SEED);
     let current = stage(0);

@@ -58,7 +58,7 @@ test('a file that others read keeps its permissions; one that they must not read
   expect(modeOf(path)).toBe(0o600);
 });
 
-test('a link is left alone, and so is what it leads to, be it there or not', async () => {
+test('V4: a link is left alone, and so is what it leads to, be it there or not', async () => {
   const target = join(folder, 'target');
   symlinkSync(target, path);
   const refused = { name: 'FileError', message: 'it is a symbolic link, which is not followed' };
@@ -71,7 +71,7 @@ test('a link is left alone, and so is what it leads to, be it there or not', asy
   expect(readdirSync(folder).sort()).toEqual(['page.html', 'target']);
 });
 
-test('neither folder nor FIFO nor device is replaced, and nobody waits for a reader', async () => {
+test('V4: neither folder nor FIFO nor device is replaced, and nobody waits for a reader', async () => {
   mkdirSync(path);
   await expect(replaceFile(path, ['x'], { mode: 0o600 })).rejects.toThrow('it is a folder');
   const fifo = join(folder, 'fifo');

@@ -146,7 +146,23 @@ onEachLoop(
       expect(await say(`server 1 address 127.0.0.1 port ${ports[1]} max 0`)).toBe('');
     });
 
-    test('a thousand changes under traffic break nothing', async () => {
+    test('C7: a server that is gone and is edited while clients fail over from it costs nobody a connection', async () => {
+      const ports = rig.servers.map(({ endpoint }) => ('port' in endpoint ? endpoint.port : 0));
+      for (let round = 0; round < 40; round++) {
+        const [address, port] = round % 2 === 0 ? ['127.0.9.9', await freePort()] : ['127.0.0.1', ports[0]];
+        const edits = [`address ${address} port ${port}`, 'blacklist 0', `max ${100 + round}`, `weight ${round}`];
+        const edited = Promise.all(edits.map(async (words) => say(`server 0 ${words}`)));
+        for (let i = 0; i < 3; i++) {
+          const { client, server } = await rig.pair();
+          client.close();
+          server.close();
+        }
+        expect(await edited).toEqual(['', '', '', '']);
+      }
+      expect(await say(`server 0 address 127.0.0.1 port ${ports[0]} max 0 weight 0 blacklist 0`)).toBe('');
+    });
+
+    test('C7: a thousand changes under traffic break nothing', async () => {
       const { client, server } = await rig.pair();
       for (let round = 0; round < 100; round++) {
         client.send(2000);

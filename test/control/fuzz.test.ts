@@ -159,7 +159,7 @@ needs({ linux: true }, 'strange lines and files beside traffic', () => {
   }
 
   test(
-    `${LINES} of them: an answer each, no fault, and nobody notices (SEED=${SEED})`,
+    `C2: ${LINES} of them: an answer each, no fault, and nobody notices (SEED=${SEED})`,
     async () => {
       const [prng, filePrng] = [new Prng(SEED), new Prng(SEED + 1)];
       const [obeyed, refused] = [new Map<string, number>(), new Map<string, number>()];

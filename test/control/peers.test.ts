@@ -59,7 +59,7 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
     }
   }
 
-  test('more peers that say nothing than there is room for lock nobody out, neither clients nor operators', async () => {
+  test('C1: more peers that say nothing than there is room for lock nobody out, neither clients nor operators', async () => {
     const stalled: Visitor[] = [];
     for (let i = 0; i < STALLED; i++) stalled.push(await Visitor.open(CONTROL));
     for (const { socket } of stalled.slice(80)) socket.write('mo');
@@ -98,7 +98,7 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
     expect(await visitor.whole(), 'answered without its half-close').toBe(MODE);
   });
 
-  test('a command may be long, but not longer than that', async () => {
+  test('C2: a command may be long, but not longer than that', async () => {
     expect(await ask(CONTROL, `mode ${'x'.repeat(LINE_MAX - 6)}\n`)).toBe(MODE);
     const tooLong = `pen: a command has at most ${LINE_MAX} bytes\n`;
     expect(await ask(CONTROL, `${'x'.repeat(LINE_MAX + 1)}\n`)).toBe(tooLong);
@@ -111,12 +111,12 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
     'OPTIONS * HTTP/1.1\r\n\r\n',
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     'blacklist /?x HTTP/1.1\n',
-  ])('who speaks HTTP is not spoken to: %j', async (bytes) => {
+  ])('C3: who speaks HTTP is not spoken to: %j', async (bytes) => {
     expect(await ask(CONTROL, bytes)).toBe('');
     expect(await ask(CONTROL, 'blacklist')).toBe('30\n');
   });
 
-  test('bytes that are no text, and peers that vanish, do no harm', async () => {
+  test('C2: bytes that are no text, and peers that vanish, do no harm', async () => {
     expect(await ask(CONTROL, Uint8Array.of(0x16, 3, 1, 2, 0, 255, 254, 10))).toContain('do_cmd: ignoring command');
     for (let i = 0; i < 50; i++) {
       const visitor = await Visitor.open(CONTROL);
@@ -126,7 +126,7 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
     expect(await ask(CONTROL, 'mode')).toBe(MODE);
   });
 
-  test('traffic goes on beside a hundred peers that stall and others that talk nonsense', async () => {
+  test('C1: traffic goes on beside a hundred peers that stall and others that talk nonsense', async () => {
     const stalled: Visitor[] = [];
     for (let i = 0; i < 100; i++) stalled.push(await Visitor.open(CONTROL));
     for (const { socket } of stalled.slice(50)) socket.write('mo');
@@ -163,7 +163,7 @@ onEachLoop('control', { options: ['-C', CONTROL, ...AS_WHO_WE_ARE] }, (rig) => {
 
   if (!isPatient(rig)) return;
 
-  test('half a command is not obeyed when its time is over', async () => {
+  test('C1: half a command is not obeyed when its time is over', async () => {
     const late = await Visitor.open(CONTROL);
     late.socket.write('blacklist 77');
     await late.over();

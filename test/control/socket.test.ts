@@ -37,7 +37,7 @@ async function refusal(...options: string[]): Promise<string> {
 }
 
 needs({ linux: true }, 'a unix control socket', () => {
-  test("is its owner's alone, and gone when Pen is", async () => {
+  test("C3: is its owner's alone, and gone when Pen is", async () => {
     const pen = await start(PATH);
     expect(statSync(PATH).mode & 0o777).toBe(0o600);
     expect(await ask(PATH, 'control')).toBe(`${PATH}\n`);
@@ -65,7 +65,7 @@ needs({ linux: true }, 'a unix control socket', () => {
     expect(statSync(file).size).toBe(4);
   });
 
-  test('may end Pen, if that was allowed', async () => {
+  test('C7: may end Pen, if that was allowed', async () => {
     const careful = await start(PATH);
     expect(await ask(PATH, 'exit')).toBe(EXIT_REFUSED);
     expect(careful.isAlive).toBe(true);
@@ -84,7 +84,7 @@ needs({ linux: true }, 'a TCP control port', () => {
     expect(await ask(address, 'control')).toBe(`${address}\n`);
   });
 
-  test('obeys whom its access list permits; others are reset', async () => {
+  test('C3: obeys whom its access list permits; others are reset', async () => {
     const port = await freePort();
     const address = `127.0.0.1:${port}`;
     await start(address);
@@ -96,7 +96,7 @@ needs({ linux: true }, 'a TCP control port', () => {
     expect(String(reply)).toBe('4\n');
   });
 
-  test('that anybody on the network reaches is warned about', async () => {
+  test('C3: that anybody on the network reaches is warned about', async () => {
     const open = await start(`0.0.0.0:${await freePort()}`);
     expect(open.lines.join('\n')).toContain('anybody who reaches the control port');
     const careful = await start(`0.0.0.0:${await freePort()}`, ['-O', 'acl 1 permit 127.0.0.1', '-O', 'control_acl 1']);
@@ -119,7 +119,7 @@ needs({ linux: true }, 'a TCP control port', () => {
 });
 
 needs({ linux: true, root: true }, 'as root', () => {
-  test.each([PATH, '127.0.0.1:28999'])('%s is opened for those only who mean it', async (control) => {
+  test.each([PATH, '127.0.0.1:28999'])('V2: %s is opened for those only who mean it', async (control) => {
     expect(isRoot).toBe(true);
     const pen = await Pen.start({ servers: SERVERS, options: ['-C', control] });
     running.push(pen);

@@ -74,7 +74,7 @@ needs({ linux: true, packages: ['pen'] }, 'statistics beside those of the origin
 });
 
 needs({ linux: true }, 'a status page', () => {
-  test('is not written through a link, which is said; statistics are told as lines when there is no file', async () => {
+  test('C4, V4: is not written through a link, which is said; statistics are told as lines when there is no file', async () => {
     const [page, precious] = [join(FOLDER, 'link.html'), join(FOLDER, 'precious')];
     writeFileSync(precious, 'precious');
     symlinkSync(precious, page);

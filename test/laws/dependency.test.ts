@@ -90,11 +90,11 @@ const facts: Facts = {
   page: readText('docs/dependencies.md'),
 };
 
-test('every dependency is argued for, pinned and quiet', () => {
+test('V6: every dependency is argued for, pinned and quiet', () => {
   expect(dependencyLaw(facts)).toEqual([]);
 });
 
-test('the lock is made without hosts on every machine', () => {
+test('V6: the lock is made without hosts on every machine', () => {
   expect(readText('.npmrc')).toContain('omit-lockfile-registry-resolved=true');
 });
 

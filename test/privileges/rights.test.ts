@@ -56,7 +56,7 @@ for (const loop of KERNEL_LOOPS) {
     loop,
     'rights',
     () => {
-      test('every thread is the user, in the jail, without capabilities and without a way to any; clients are served', async () => {
+      test('V1: every thread is the user, in the jail, without capabilities and without a way to any; clients are served', async () => {
         const { pid } = await start([...AS_NOBODY, '-j', jail.path, '-O', 'workers 2'], { loop });
         await serves();
         expect([...rightsOf(pid).keys()]).toEqual([noRights(jail.path, jail.path)]);
@@ -356,7 +356,7 @@ needs({ linux: true, root: true }, 'root', () => {
     [['-u', 'root'], []],
     [['-u', '0'], []],
     [AS_NOBODY, []],
-  ])('with %j is told so, unless it is wanted or gone', async (options, warnings) => {
+  ])('V2: with %j is told so, unless it is wanted or gone', async (options, warnings) => {
     await start(options);
     const said = pen!.lines.map((line) => line.replace(/^[-\d]+ [:\d]+: /, ''));
     expect(said).toEqual([...warnings, expect.stringMatching(/^listening on /)]);
