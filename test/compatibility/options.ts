@@ -11,7 +11,7 @@ export const OPTION_ENTRIES: Readonly<Record<string, Entry>> = {
     "an address that cannot be ends the start; a socket is its owner's alone (mode 0600) and goes away at the end",
     'S-unix',
     'S-control-bad',
-    "test/control/socket.test.ts: is its owner's alone, and gone when Pen is",
+    "test/control/socket.test.ts: C3: is its owner's alone, and gone when Pen is",
   ),
   F: better(
     'all mistakes of a file are told, with file and line, and end the start; a file that is not there does too',
@@ -57,7 +57,7 @@ export const OPTION_ENTRIES: Readonly<Record<string, Entry>> = {
   j: better(
     'is the current folder as well; says which step is not possible, and ends the start',
     'S-jail-none',
-    `${PRIVILEGES}: every thread is the user, in the jail, without capabilities and without a way to any; clients are served`,
+    `${PRIVILEGES}: V1: every thread is the user, in the jail, without capabilities and without a way to any; clients are served`,
     `${PRIVILEGES}: a worker that fails is replaced in the jail, where no file of Pen is, and has no rights either`,
   ),
   l: later('logs', REFUSED),
@@ -80,7 +80,7 @@ export const OPTION_ENTRIES: Readonly<Record<string, Entry>> = {
   u: better(
     'gives up the groups of root, and every way back; no step is left out in silence',
     'S-user-unknown',
-    `${PRIVILEGES}: every thread is the user, in the jail, without capabilities and without a way to any; clients are served`,
+    `${PRIVILEGES}: V1: every thread is the user, in the jail, without capabilities and without a way to any; clients are served`,
     `${PRIVILEGES}: writes its pid file where the user may, and takes it away; its sockets stay root's and are taken over`,
   ),
   w: better(

@@ -39,7 +39,7 @@ export const OTHER_ENTRIES: Readonly<Record<string, Entry>> = {
   ),
   'a peer of the control socket that stalls': better(
     'is dropped; nobody waits for it',
-    'test/control/peers.test.ts: traffic goes on beside a hundred peers that stall and others that talk nonsense',
+    'test/control/peers.test.ts: C1: traffic goes on beside a hundred peers that stall and others that talk nonsense',
   ),
   'penctl: replies, usage, exit codes': better(
     'a command may have 64 KiB',

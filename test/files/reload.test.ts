@@ -36,10 +36,11 @@ async function start(text: string, ...options: readonly string[]): Promise<void>
   pen = await Pen.start({ servers: [], options: ['-r', '-F', FILE, '-C', CONTROL, ...AS_WHO_WE_ARE, ...options] });
 }
 
-/** Changes the file, says so by SIGHUP, and waits for what Pen says. */
-async function hangUp(text: string, answer: RegExp): Promise<readonly string[]> {
+/** Changes the file, or takes it away, says so by SIGHUP, and waits for what Pen says. */
+async function hangUp(text: string | undefined, answer: RegExp): Promise<readonly string[]> {
   const said = pen.lines.length;
-  FOLDER.write('pen.cfg', text);
+  if (text === undefined) rmSync(FILE);
+  else FOLDER.write('pen.cfg', text);
   pen.child.kill('SIGHUP');
   await reactor().until(() => pen.lines.slice(said).some((line) => answer.test(line)), `Pen says ${answer}`);
   return pen.lines.slice(said).map((line) => line.replace(/^[-0-9]* [:0-9]*: /, '').replaceAll(`${FOLDER.path}/`, ''));
@@ -110,9 +111,7 @@ describe('on SIGHUP', () => {
 
   test('a file that is gone, empty or without servers changes nothing', async () => {
     await start(serverLine(0, 0));
-    rmSync(FILE);
-    pen.child.kill('SIGHUP');
-    await pen.line(/reload: there is no file .*pen\.cfg'/);
+    expect((await hangUp(undefined, /stays/))[0]).toMatch(/^reload: there is no file .*pen\.cfg'/);
     expect(await hangUp('', /stays/)).toContain('pen.cfg: says no server any more, so nobody would be served');
     expect(await served()).toBe(0);
   });
