@@ -21,6 +21,7 @@ export const ROWS = [
   'lookup',
   'tracking',
   'statistics',
+  'log',
   'lists',
   'accept-lists',
 ] as const;
@@ -93,6 +94,7 @@ const SMOKE_ROWS: readonly RowName[] = [
   'lookup',
   'tracking',
   'statistics',
+  'log',
   'lists',
   'accept-lists',
 ];

@@ -7,6 +7,7 @@ import { idleCpuRow } from './idle-cpu.ts';
 import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
 import { acceptListsRow, listsRow } from './lists.ts';
+import { logRow } from './log.ts';
 import { lookupRow } from './lookup.ts';
 import { requestRow } from './requests.ts';
 import { startRow } from './start.ts';
@@ -30,6 +31,7 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   lookup: lookupRow,
   tracking: trackingRow,
   statistics: statisticsRow,
+  log: logRow,
   lists: listsRow,
   'accept-lists': acceptListsRow,
 };

@@ -8,6 +8,7 @@ import type { Loop } from '../loop/loop.ts';
 import { addTo } from '../table/columns.ts';
 import { LISTENERS_MAX } from '../table/limits.ts';
 import { registerWorker, unregisterWorker } from '../table/publish.ts';
+import { openRecordRing } from '../table/records.ts';
 import { openRing } from '../table/ring.ts';
 import { openTables, type Tables } from '../table/tables.ts';
 import type { Means } from './open-loop.ts';
@@ -57,7 +58,7 @@ async function wakerOf({ wakeFds }: WorkerStart, means: Means): Promise<(worker:
 }
 
 function serve(
-  { worker, slotFirst, slotCount, wakeFds, dumps }: WorkerStart,
+  { worker, slotFirst, slotCount, wakeFds, dumps, requests }: WorkerStart,
   tables: Tables,
   loop: Loop,
   reason: string,
@@ -72,6 +73,7 @@ function serve(
     workerCount: wakeFds.length,
     wakeWorker,
     dumps: dumps && openRing(dumps),
+    requests: requests && openRecordRing(requests),
     nowMs: nowUs() / 1000,
   });
   const leave = (): void => {

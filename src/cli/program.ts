@@ -13,8 +13,10 @@ import { Balancer } from '../control/balancer.ts';
 import { countriesFor } from '../control/countries.ts';
 import { openConfigFile } from '../control/config-file.ts';
 import { isLookingUp, keepForJail, resolveAddress, servicePort } from '../control/resolver.ts';
+import { RequestLog } from '../control/request-log.ts';
 import { keepProgram } from '../control/worker-thread.ts';
 import { readCountryFile } from '../geo/country-file.ts';
+import { nowMs } from '../linux/clock.ts';
 import type { Host } from '../loop/host.ts';
 import { refusalFor, warningFor } from '../surface/control-rules.ts';
 import { again, remembering } from './again.ts';
@@ -110,7 +112,7 @@ async function run(
   const warnings = notice === '' ? [] : [notice];
   sayWithoutWaiting(host);
   // By now: its path may be out of reach later.
-  const log = messenger && host.systemLog('pen');
+  const systemLog = messenger && host.systemLog('pen');
   const version = readVersion();
   const control = await openControl(host, configuration, line.user);
   try {
@@ -122,7 +124,11 @@ async function run(
     };
     // In the background nobody would see dumps, and they are too much for the system's log.
     const dump = messenger ? undefined : sayDump;
-    balancer = await Balancer.start(host, configuration, workers, say, leave, eyes.readCountryFile, dump);
+    const log = new RequestLog({ workers: configuration.settings.workers, say, nowMs, wallMs: Date.now });
+    balancer = await Balancer.start(host, configuration, workers, say, leave, eyes.readCountryFile, {
+      writeDump: dump,
+      log,
+    });
     return await serve({
       host,
       version,
@@ -133,6 +139,7 @@ async function run(
       files: again(line, said, world),
       signals,
       messenger,
+      systemLog,
       log,
       view: viewOf(rights),
     });

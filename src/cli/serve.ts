@@ -10,9 +10,10 @@ import type { Balancer } from '../control/balancer.ts';
 import { tableFacts } from '../control/facts.ts';
 import { fileErrands } from '../control/file-errands.ts';
 import { Reloader } from '../control/reload.ts';
+import type { RequestLog } from '../control/request-log.ts';
 import { servicePort } from '../control/resolver.ts';
 import { StatisticsFile, statisticsLines } from '../control/statistics.ts';
-import { nowUs } from '../linux/clock.ts';
+import { nowMs } from '../linux/clock.ts';
 import type { Host } from '../loop/host.ts';
 import type { Again } from './again.ts';
 import type { Messenger } from './background.ts';
@@ -40,7 +41,8 @@ export interface Started {
   /** Whose eyes we see files with, for errors. */
   readonly view: string;
   /** The system's log, in the background, where there is one. */
-  readonly log: ReturnType<Host['systemLog']>;
+  readonly systemLog: ReturnType<Host['systemLog']>;
+  readonly log: RequestLog;
 }
 
 /**
@@ -50,9 +52,8 @@ export interface Started {
  * @errors ConfigError for what the person can mend; then the balancer still runs.
  */
 export async function serve(started: Started): Promise<number> {
-  const { host, warnings, balancer, control, actions, files, signals, messenger, log, view } = started;
-  const nowMs = (): number => nowUs() / 1000;
-  const now = nowOf(started, nowMs);
+  const { host, warnings, balancer, control, actions, files, signals, messenger, systemLog, log, view } = started;
+  const now = nowOf(started);
   const { facts } = now();
   const file = new StatisticsFile(now, say, view);
   const writeStatistics = async (): Promise<void> => file.write();
@@ -67,16 +68,19 @@ export async function serve(started: Started): Promise<number> {
   const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, host, view);
   const { kind, reason } = balancer.supervisor.ready;
   for (const warning of warnings) say(warning);
-  if (messenger) leaveTerminal(messenger, log);
+  if (messenger) leaveTerminal(messenger, systemLog);
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
-  signals.onHangUp(() => void reloader.onHangUp(controller, say));
+  signals.onHangUp(() => {
+    log.reopen();
+    void reloader.onHangUp(controller, say);
+  });
   const code = await untilStopped(balancer, signals);
   pid?.remove();
   return code;
 }
 
 /** What is in force, and what is known of the running balancer. */
-function nowOf({ balancer, version }: Started, nowMs: () => number): () => View {
+function nowOf({ balancer, version }: Started): () => View {
   const configuration = (): Configuration => balancer.fitted;
   const { tables, supervisor } = balancer;
   const { pid } = process;
@@ -98,8 +102,8 @@ function statisticsTeller(view: () => View, file: StatisticsFile): () => void {
 }
 
 /** From here on nobody sees what is said on a terminal: it goes to the system's log. */
-function leaveTerminal(messenger: Messenger, log: Started['log']): void {
-  sayTo((text) => void log?.(text));
+function leaveTerminal(messenger: Messenger, systemLog: Started['systemLog']): void {
+  sayTo((text) => void systemLog?.(text));
   messenger.ready();
 }
 

@@ -12,6 +12,7 @@ import { LISTENER_COMMANDS } from './commands/listener.ts';
 import { PROCESS_COMMANDS } from './commands/process.ts';
 import { SERVER_COMMANDS } from './commands/servers.ts';
 import { SPECIAL_SERVER_COMMANDS } from './commands/special-servers.ts';
+import { LOG_COMMANDS } from './commands/log.ts';
 import { STATUS_COMMANDS } from './commands/status.ts';
 import { helpCommand } from './commands/help.ts';
 import type { Call, Command, Outcome } from './command.ts';
@@ -27,6 +28,7 @@ const OTHERS: readonly Command[] = [
   ...CONNECTION_COMMANDS,
   ...LISTENER_COMMANDS,
   ...STATUS_COMMANDS,
+  ...LOG_COMMANDS,
   ...PROCESS_COMMANDS,
   ...FILE_COMMANDS,
 ].map(withMore);

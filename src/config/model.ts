@@ -63,6 +63,12 @@ export type AclEntry =
   | { readonly permits: boolean; readonly kind: 'country'; readonly code: string }
   | { readonly permits: boolean; readonly kind: 'unix' };
 
+/** Where the request log goes: to the file that the text names, or to an address. The text is as somebody wrote it. */
+export interface LogPlace {
+  readonly text: string;
+  readonly endpoint: Endpoint | undefined;
+}
+
 export type Fastclose = 'off' | 'up' | 'down' | 'both';
 export type LoopChoice = 'auto' | 'uring' | 'epoll' | 'node';
 export type HashChoice = 'off' | 'spread' | 'original';
@@ -140,6 +146,8 @@ export interface Settings {
   readonly exitEnabled: boolean;
   /** The file that the status page is written to; empty: none. */
   readonly webStats: string;
+  /** The request log; undefined: there is none. */
+  readonly log: LogPlace | undefined;
   /** Where the process number is kept; empty: nowhere. */
   readonly pidFile: string;
   /** The folder of all files that control commands name; empty: they may be anywhere. */
@@ -184,6 +192,7 @@ export const DEFAULT_SETTINGS: Settings = {
   abortOnError: false,
   exitEnabled: false,
   webStats: '',
+  log: undefined,
   pidFile: '',
   controlDir: '',
 };

@@ -12,6 +12,7 @@ const ORDER: readonly string[] = [
   'control_acl',
   'debug',
   'hash',
+  'log',
   'roundrobin',
   'server',
   'stubborn',

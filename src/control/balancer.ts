@@ -20,6 +20,7 @@ import { countriesFor, type ReadCountries } from './countries.ts';
 import { Dumps, type WriteDump } from './dumps.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
+import type { RequestLog } from './request-log.ts';
 import { Supervisor } from './supervisor.ts';
 import type { WorkerProgram } from './worker-thread.ts';
 
@@ -55,12 +56,19 @@ interface Running {
   readonly limits: Room;
 }
 
+/** Where what happens to connections is told, where anybody wants that. */
+export interface Outlets {
+  readonly writeDump?: WriteDump | undefined;
+  readonly log?: RequestLog | undefined;
+}
+
 export class Balancer {
   readonly tables: Tables;
   readonly supervisor: Supervisor;
   private readonly host: Host;
   private readonly readCountries: ReadCountries;
   private readonly dumps: Dumps | undefined;
+  private readonly log: RequestLog | undefined;
   private running: Running;
 
   private constructor(
@@ -70,6 +78,7 @@ export class Balancer {
     supervisor: Supervisor,
     readCountries: ReadCountries,
     dumps: Dumps | undefined,
+    log: RequestLog | undefined,
   ) {
     this.host = host;
     this.tables = tables;
@@ -77,6 +86,7 @@ export class Balancer {
     this.supervisor = supervisor;
     this.readCountries = readCountries;
     this.dumps = dumps;
+    this.log = log;
   }
 
   /**
@@ -87,7 +97,7 @@ export class Balancer {
    * @param program what workers run. @param say is told what happens to workers.
    * @param beforeServing is called when everything stands, before the first client is taken: for giving up rights.
    * @param readCountries where lists ask for countries: before rights are given up.
-   * @param writeDump takes dumps; without it there are none.
+   * @param outlets take dumps, and requests; without them there are none.
    * @errors ConfigError for what the person can mend; or what `beforeServing` threw.
    */
   static async start(
@@ -97,7 +107,7 @@ export class Balancer {
     say: (text: string) => void = () => undefined,
     beforeServing: () => void | Promise<void> = () => undefined,
     readCountries: ReadCountries = noCountries,
-    writeDump?: WriteDump,
+    { writeDump, log }: Outlets = {},
   ): Promise<Balancer> {
     const limits = { ...fitToMachine(host, configuration), countries: countriesFor(configuration, readCountries) };
     const fitted = fittedTo(configuration, limits);
@@ -110,11 +120,13 @@ export class Balancer {
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
       const dumps = writeDump && new Dumps(tables, count, writeDump);
-      const start = { program, host, tables, count, loop, slots, say, dumps: dumps?.memory };
+      const start = { program, host, tables, count, loop, slots, say, dumps: dumps?.memory, requests: log?.memory };
       const supervisor = await Supervisor.start(start);
       const running = inForce(configuration, listeners, limits);
-      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps);
+      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, log);
       if (host.listenInLoop) await balancer.listen();
+      const opened = log?.open(configuration);
+      log?.follow(configuration, opened);
       await beforeServing();
       await balancer.publish(balancer.configuration, balancer.listeners, limits);
       return balancer;
@@ -167,6 +179,7 @@ export class Balancer {
     const limits = this.limitsFor(configuration, (notice) => notices.push(notice));
     const { countries } = limits;
     checkLists(configuration, countries, before.configuration);
+    this.log?.check(configuration);
     const { path, stamp } = countries ?? {};
     if (path !== undefined && before.limits.countries && before.limits.countries.stamp !== stamp) {
       notices.push(`${path}: is another file than before, and says which country an address is in`);
@@ -189,12 +202,16 @@ export class Balancer {
     const listeners = isMoved
       ? [await openListener(this.host, configuration, limits, { beside: before.listeners })]
       : before.listeners;
+    let opened: ReturnType<RequestLog['open']>;
     try {
+      opened = this.log?.open(configuration);
       await this.publish(configuration, listeners, limits);
     } catch (error) {
+      this.log?.forget(opened);
       if (isMoved) closeListeners(this.host, listeners);
       throw error;
     }
+    this.log?.follow(configuration, opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
     if (isMoved) await this.retire(before.listeners);
@@ -271,6 +288,7 @@ export class Balancer {
   async stop(): Promise<boolean> {
     const isStopped = await this.supervisor.stop();
     this.dumps?.stop();
+    await this.log?.stop();
     closeListeners(this.host, this.listeners);
     // Clients that a worker had accepted when it failed, or began to wait, are in no row yet.
     if (!isStopped || this.supervisor.isFailed) this.host.abortAtExit();

@@ -33,6 +33,7 @@ import {
   FASTCLOSE_OFF,
   FASTCLOSE_UP,
 } from '../table/schema.ts';
+import { FILE_TEXT_MAX, REQUEST_TEXT_MAX } from '../table/requests.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
 import {
   checkNames,
@@ -134,6 +135,7 @@ function writeSettings(
   draft.settings.tcpNoDelay[0] = Number(settings.tcpNodelay);
   draft.settings.keepAlive[0] = Number(settings.keepalive);
   draft.settings.isDumping[0] = Number(settings.debug >= DUMP_DEBUG);
+  draft.settings.logText[0] = settings.log === undefined ? 0 : settings.log.endpoint ? REQUEST_TEXT_MAX : FILE_TEXT_MAX;
   draft.settings.source.set(peerRecord(settings.source));
   draft.settings.idlers[0] = settings.idlers;
   draft.settings.descriptorMax[0] = limits.descriptorMax;

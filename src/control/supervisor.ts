@@ -43,6 +43,8 @@ export interface SupervisorOptions {
   readonly slots: number;
   /** Rings of dumps, one for each worker. **Default** they dump nothing. */
   readonly dumps?: readonly SharedArrayBuffer[] | undefined;
+  /** Rings of requests, one for each worker. **Default** they log nothing. */
+  readonly requests?: readonly SharedArrayBuffer[] | undefined;
   /** Is told, in one line, what happened to a worker and what is done about it, and that accepting rests. */
   readonly say: (text: string) => void;
 }
@@ -152,7 +154,7 @@ export class Supervisor {
 
   /** Starts the thread of one worker. */
   private async begin(worker: number, script: URL): Promise<Beginning> {
-    const { host, tables, loop, dumps } = this.options;
+    const { host, tables, loop, dumps, requests } = this.options;
     const { slotCount, wakeFds } = this;
     const workerData: WorkerStart = {
       memory: tables.memory,
@@ -163,6 +165,7 @@ export class Supervisor {
       nativeFile: host.nativeFile,
       wakeFds,
       dumps: dumps?.[worker],
+      requests: requests?.[worker],
     };
     const resourceLimits = loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS;
     const thread = new Worker(script, { workerData, resourceLimits });

@@ -15,6 +15,8 @@ export interface WorkerStart {
   readonly wakeFds: readonly number[];
   /** Its ring of dumps, where anybody could see them. */
   readonly dumps: SharedArrayBuffer | undefined;
+  /** Its ring of requests, for the log. */
+  readonly requests: SharedArrayBuffer | undefined;
 }
 
 /** Sent by a worker thread once, when its loop stands, or when there is none. */

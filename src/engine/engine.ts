@@ -152,6 +152,8 @@ function followConfiguration(e: EngineState): void {
     if (e.idlers > 0) leaveServersOf(e, before);
     e.streamOptions = streamOptionsOf(e.config);
     e.dumping = e.config.settings.isDumping[0] === 0 ? undefined : e.dumps;
+    e.logText = e.config.settings.logText[0];
+    e.logging = e.logText === 0 ? undefined : e.requests;
     noteVersion(e.tables, e.worker, version);
     superviseAll(e);
     e.parking.isSweepDue = true;
@@ -189,6 +191,7 @@ function beginStop(e: EngineState): void {
 
 /** What others may read about this worker. */
 function report(e: EngineState): void {
+  e.logging?.publish();
   const { gauges, counters } = e.tables;
   setLane(gauges.used, e.worker, e.used);
   setLane(gauges.parked, e.worker, e.parking.count);

@@ -10,6 +10,8 @@ import type { ArenaOffset } from '../base/brand.ts';
 import { ECANCELED } from '../base/errno.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
 import { writeDump } from '../table/dumps.ts';
+import type { RecordRing } from '../table/records.ts';
+import { writeRequest } from '../table/requests.ts';
 import type { Ring } from '../table/ring.ts';
 import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
 import { awaitTurn } from './bulk-turns.ts';
@@ -73,6 +75,19 @@ function dump(e: EngineState, ring: Ring, side: number, length: number): void {
   const at = e.held[side];
   if (at === HELD_IN_PIPE) ring.miss();
   else writeDump(ring, e.slotFirst * 2 + side, e.loop.arena, at, length);
+}
+
+/** Writes down what a client has said to its server. What is in a pipe cannot be seen: it was lent before there was a log. */
+function logRequest(e: EngineState, ring: RecordRing, client: number): void {
+  const slot = client >> 1;
+  const at = e.held[client];
+  if (at === HELD_IN_PIPE) {
+    ring.miss();
+    return;
+  }
+  const { peer } = e.tables.connections;
+  const { arena } = e.loop;
+  writeRequest(ring, e.nowMs, e.server[slot], peer, e.peerAt(slot), arena, at, e.heldLength[client], e.logText);
 }
 
 /** An idler whose server has said more is closed, and made again as one that the server has ended: so nobody is flooded. */
@@ -147,6 +162,7 @@ export function startRelay(e: EngineState, slot: number): void {
 }
 
 function passBytes(e: EngineState, source: number): void {
+  if (e.logging !== undefined && (source & 1) === 0) logRequest(e, e.logging, source);
   if ((e.marks[source ^ 1] & MARK_DEAF) !== 0) e.dropHeld(source);
   else if (e.heldLength[source] > e.loop.smallSize) awaitTurn(e, source);
   else submitSend(e, source);

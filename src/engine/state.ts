@@ -13,6 +13,7 @@ import { SEQ_MASK, type CompletionBatch, type Loop, type StreamOptions } from '.
 import { ClientVisit } from '../table/clients.ts';
 import { addTo, type Lanes } from '../table/columns.ts';
 import { SERVERS_MAX } from '../table/limits.ts';
+import type { RecordRing } from '../table/records.ts';
 import type { Ring } from '../table/ring.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
 import { AcceptState } from './accept-state.ts';
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly wakeWorker?: (worker: number) => void;
   /** Where dumps go. **Default** nowhere: nothing is dumped, whatever the configuration says. */
   readonly dumps?: Ring | undefined;
+  /** Where requests go that are logged. **Default** nowhere: nothing is logged, whatever the configuration says. */
+  readonly requests?: RecordRing | undefined;
   /** Monotonic time of the first turn, in ms. */
   readonly nowMs: number;
 }
@@ -61,6 +64,7 @@ export class EngineState {
   readonly workerCount: number;
   readonly wakeWorker: (worker: number) => void;
   readonly dumps: Ring | undefined;
+  readonly requests: RecordRing | undefined;
   readonly wheel: TimerWheel;
   readonly big: BigBuffers;
   /** Directions whose next bulk step waits for its turn. */
@@ -75,6 +79,9 @@ export class EngineState {
   config: ConfigBank;
   /** Where what is received is dumped; undefined while nobody wants that. */
   dumping: Ring | undefined;
+  /** Where requests are logged, and how much of each; undefined while nobody wants that. */
+  logging: RecordRing | undefined;
+  logText = 0;
   /** How upstream sockets are opened, from the configuration. */
   streamOptions: StreamOptions = { noDelay: true, keepAlive: false };
   readonly acceptor = new AcceptState();
@@ -177,6 +184,7 @@ export class EngineState {
     this.workerCount = options.workerCount ?? 1;
     this.wakeWorker = options.wakeWorker ?? (() => undefined);
     this.dumps = options.dumps;
+    this.requests = options.requests;
     this.nowMs = options.nowMs;
     this.config = tables.config[0];
     this.wheel = new TimerWheel(slots + TIMERS_EXTRA, options.nowMs);
@@ -356,7 +364,9 @@ export class EngineState {
 
   /** Lends the direction that begins at `side` a pipe, else a big buffer, if there is one. */
   takeBulk(side: number): void {
-    this.pipe[side] = descriptorsFree(this) >= PIPE_SPARE ? this.loop.takePipe() : 0;
+    // What clients say in a pipe could not be logged.
+    const mayBePipe = this.logging === undefined || (side & 1) !== 0;
+    this.pipe[side] = mayBePipe && descriptorsFree(this) >= PIPE_SPARE ? this.loop.takePipe() : 0;
     if (this.pipe[side] !== 0) this.pipesLent++;
     else this.bigBuffer[side] = this.big.take();
   }

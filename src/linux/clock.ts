@@ -15,6 +15,11 @@ export function nowUs(): Us {
   return (originUs + performance.now() * 1000) as Us;
 }
 
+/** The same in milliseconds, as tables have it. */
+export function nowMs(): number {
+  return nowUs() / 1000;
+}
+
 /** The smallest of some differences: a pause between the two readings can only make one larger. */
 function sampleOrigin(): number {
   let smallest = Number.POSITIVE_INFINITY;

@@ -174,6 +174,8 @@ export const settings = table('settings', 1, {
   descriptorMax: config(u32),
   /** 1: what is received is written into the worker's ring of dumps, if it has one. */
   isDumping: config(u8),
+  /** Bytes of what a client says that are written into the worker's ring of requests; 0: nothing is. */
+  logText: config(u16),
   /** STOP_* of shared.ts: workers stop accepting and reset their connections. */
   stopping: shared,
   /** Connections in use, over all workers: those that are served, not those that are parked. */

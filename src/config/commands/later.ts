@@ -1,6 +1,6 @@
 /** Words of the original that a later version will obey. They are known, so that nobody takes them for mistakes. */
 
-const WITH_NO = ['http', 'log', 'transparent'];
+const WITH_NO = ['http', 'transparent'];
 
 export const LATER_WORDS: ReadonlySet<string> = new Set([
   ...WITH_NO,
