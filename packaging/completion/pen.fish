@@ -47,6 +47,7 @@ function __pen_commands
     echo 'control'\t'Where commands come to; at start only'
     echo 'status'\t'Tell about everything, as a page in HTML'
     echo 'web_stats'\t'File that USR1 and status write that page to'
+    echo 'log'\t'Log what clients send, to a file or to penlogd'
     echo 'pid'\t'Tell the process number'
     echo 'exit'\t'End Pen, if it was started with -X'
     echo 'allow_exit'\t'Obey the command exit (off)'
@@ -90,6 +91,7 @@ complete -c pen -s O -d 'run a control command, as in -O \'idle_timeout 60\'' -x
 complete -c pen -s F -d 'obey the commands in FILE, again on SIGHUP' -r -F
 complete -c pen -s p -d 'write the process id to FILE' -r -F
 complete -c pen -s w -d 'write the status page to FILE on USR1' -r -F
+complete -c pen -s l -d 'log requests to FILE, or to penlogd at host:port' -r -F
 complete -c pen -s u -d 'run as USER once the ports are open' -x -a '(__fish_complete_users)'
 complete -c pen -s j -d 'make DIR the root directory, a jail (chroot)' -x -a '(__fish_complete_directories)'
 complete -c pen -s d -d 'debugging on; -ddd dumps what is transferred'

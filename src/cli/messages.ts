@@ -139,3 +139,8 @@ function timestamp(now: Date): string {
   const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
   return `${day} ${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`;
 }
+
+/** The time of day, ms since 1970. */
+export function wallMs(): number {
+  return Date.now();
+}

@@ -13,7 +13,7 @@ import { Balancer } from '../control/balancer.ts';
 import { countriesFor } from '../control/countries.ts';
 import { openConfigFile } from '../control/config-file.ts';
 import { isLookingUp, keepForJail, resolveAddress, servicePort } from '../control/resolver.ts';
-import { RequestLog } from '../control/request-log.ts';
+import { checkLog, RequestLog } from '../control/request-log.ts';
 import { keepProgram } from '../control/worker-thread.ts';
 import { readCountryFile } from '../geo/country-file.ts';
 import { nowMs } from '../linux/clock.ts';
@@ -27,7 +27,7 @@ import { abortOnError } from './core-dump.ts';
 import { Eyes } from './eyes.ts';
 import { chooseHost } from './choose-host.ts';
 import { listenForControl, type ControlPort } from './control-port.ts';
-import { messageOf, print, say, sayDump, sayTo, sayWithoutWaiting, stamped } from './messages.ts';
+import { messageOf, print, say, sayDump, sayTo, sayWithoutWaiting, stamped, wallMs } from './messages.ts';
 import { USAGE } from './options.ts';
 import { nameProcess } from './process-name.ts';
 import { checkHost, giveUp, readRights, viewOf } from './rights.ts';
@@ -124,7 +124,7 @@ async function run(
     };
     // In the background nobody would see dumps, and they are too much for the system's log.
     const dump = messenger ? undefined : sayDump;
-    const log = new RequestLog({ workers: configuration.settings.workers, say, nowMs, wallMs: Date.now });
+    const log = new RequestLog({ host, workers: configuration.settings.workers, say, nowMs, wallMs });
     balancer = await Balancer.start(host, configuration, workers, say, leave, eyes.readCountryFile, {
       writeDump: dump,
       log,
@@ -172,6 +172,7 @@ async function check(line: CommandLine): Promise<number> {
   if (!configuration.listen) throw new ConfigError('listen address', MISSING_LISTENER);
   try {
     checkLists(configuration, countriesFor(configuration, readCountryFile));
+    checkLog(configuration);
   } catch (error) {
     throw placed(error, said);
   }

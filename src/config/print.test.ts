@@ -14,6 +14,7 @@ import {
   UNSET_SERVER,
   type AclEntry,
   type Configuration,
+  type LogPlace,
   type ServerConfig,
   type Settings,
   type WrittenEndpoint,
@@ -50,6 +51,20 @@ function ipEndpoint(port: fc.Arbitrary<number>): fc.Arbitrary<Ip> {
 const source = ipEndpoint(fc.constant(0)).filter(({ ip }) => ip.some((byte) => byte !== 0));
 /** Also such as no line could hold without quotes. */
 const path = fc.oneof(fc.constant(''), fc.string({ minLength: 1, maxLength: 20 }));
+
+/** To a file, or to an address as it would be written. */
+const logPlace: fc.Arbitrary<LogPlace> = fc.oneof(
+  fc
+    .string({ minLength: 1, maxLength: 20 })
+    .filter((text) => text.startsWith('/') || !text.includes(':'))
+    .map((text) => ({ text, endpoint: undefined })),
+  ipEndpoint(fc.integer({ min: 1, max: 65_535 }))
+    .filter(({ ip }) => ip.some((byte) => byte !== 0))
+    .map((endpoint) => {
+      const host = hostText(endpoint);
+      return { text: `${endpoint.kind === KIND_IPV6 ? `[${host}]` : host}:${endpoint.port}`, endpoint };
+    }),
+);
 
 const settings: fc.Arbitrary<Settings> = fc.record({
   loop: fc.constantFrom('auto', 'uring', 'epoll', 'node'),
@@ -90,6 +105,7 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   exitEnabled: fc.boolean(),
   pidFile: path,
   controlDir: path,
+  log: fc.option(logPlace, { nil: undefined }),
   webStats: path,
 });
 
@@ -225,7 +241,7 @@ describe('what is written', () => {
       settings: { ...DEFAULT_SETTINGS, tcpNodelay: false },
     };
     const lines = printConfiguration(state);
-    expect(lines.slice(0, 37)).toEqual([
+    expect(lines.slice(0, 38)).toEqual([
       'no acl 0',
       'no acl 1',
       'no acl 2',
@@ -241,6 +257,7 @@ describe('what is written', () => {
       'control_acl 0',
       'debug 0',
       'no hash',
+      'no log',
       'no roundrobin',
       'server 0 acl 0 address 127.0.0.1 port 20001 max 0 hard 0 weight 0 prio 0',
       'server 2 acl 0 address /run/www port 1 max 5 hard 7 weight 3 prio 2',

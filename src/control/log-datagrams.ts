@@ -3,47 +3,51 @@
  *
  * @owner main thread.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
+import { ENDPOINT_SIZE, KIND_IPV6, writeEndpoint, type Endpoint, type KIND_UNIX } from '../base/endpoint.ts';
+import { errnoName } from '../base/errno.ts';
 import { hostText } from '../config/address.ts';
-import { KIND_IPV6, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
+import type { Host } from '../loop/host.ts';
 import type { LogTarget } from './log-file.ts';
+import { LINES_BYTES } from './log-lines.ts';
 
-export class LogDatagrams implements LogTarget {
-  private readonly socket: Socket;
-  private readonly host: string;
-  private readonly port: number;
+type IpEndpoint = Exclude<Endpoint, { kind: typeof KIND_UNIX }>;
 
-  /** @param say is told of a socket that fails. */
-  constructor(endpoint: Exclude<Endpoint, { kind: typeof KIND_UNIX }>, say: (text: string) => void) {
-    this.socket = createSocket(endpoint.kind === KIND_IPV6 ? 'udp6' : 'udp4').unref();
-    this.socket.on('error', (error) => say(`cannot send the log: ${error.message}`));
-    this.host = hostText(endpoint);
-    this.port = endpoint.port;
-  }
+/** By the system's own means for many datagrams at once, else by Node's. @errors Error with the reason. */
+export function openLogDatagrams(endpoint: IpEndpoint, host: Pick<Host, 'openDatagrams'>): LogTarget {
+  if (!host.openDatagrams) return byNode(endpoint);
+  const record = new Uint8Array(ENDPOINT_SIZE);
+  writeEndpoint(endpoint, record, 0);
+  const sender = host.openDatagrams(record, LINES_BYTES);
+  if (typeof sender === 'number') throw new Error(errnoName(sender));
+  return {
+    write: async (bytes, ends) => Promise.resolve(sender.send(bytes, ends)),
+    // Its name was looked up when the log was said.
+    reopen: () => undefined,
+    close: () => sender.close(),
+  };
+}
 
-  async write(bytes: Uint8Array, _length: number, ends: readonly number[]): Promise<number> {
-    let from = 0;
-    const sent = ends.map(async (end) => {
-      const piece = bytes.subarray(from, end);
-      from = end;
-      return this.send(piece);
+function byNode(endpoint: IpEndpoint): LogTarget {
+  const socket = createSocket(endpoint.kind === KIND_IPV6 ? 'udp6' : 'udp4').unref();
+  // What fails is counted where it is sent.
+  socket.on('error', () => undefined);
+  const address = hostText(endpoint);
+  const send = async (piece: Uint8Array): Promise<number> =>
+    new Promise((resolve) => {
+      socket.send(piece, endpoint.port, address, (error) => resolve(error ? 1 : 0));
     });
-    const lost = await Promise.all(sent);
-    return lost.reduce((sum, one) => sum + one, 0);
-  }
-
-  /** Names were looked up when the log was said. */
-  reopen(): void {
-    return;
-  }
-
-  close(): void {
-    this.socket.close();
-  }
-
-  private async send(piece: Uint8Array): Promise<number> {
-    return new Promise((resolve) => {
-      this.socket.send(piece, this.port, this.host, (error) => resolve(error ? 1 : 0));
-    });
-  }
+  return {
+    write: async (bytes, ends) => {
+      let from = 0;
+      const sent = Array.from(ends, async (end) => {
+        const piece = bytes.subarray(from, end);
+        from = end;
+        return send(piece);
+      });
+      return (await Promise.all(sent)).reduce((sum, lost) => sum + lost, 0);
+    },
+    reopen: () => undefined,
+    close: () => socket.close(),
+  };
 }

@@ -21,7 +21,7 @@ export interface LogTarget {
    *
    * @param ends where each ends. @returns how many were lost, which is never an error. Not to be called again before it has settled.
    */
-  readonly write: (bytes: Uint8Array, length: number, ends: readonly number[]) => Promise<number>;
+  readonly write: (bytes: Uint8Array, ends: Uint32Array) => Promise<number>;
   /** Begins anew at the same place. @errors FileError; then it goes on where it is. */
   readonly reopen: () => void;
   readonly close: () => void;
@@ -44,18 +44,18 @@ export class LogFile implements LogTarget {
     this.fd = openLog(path);
   }
 
-  async write(bytes: Uint8Array, length: number, ends: readonly number[]): Promise<number> {
+  async write(bytes: Uint8Array, ends: Uint32Array): Promise<number> {
     const { fd } = this;
     this.busy = fd;
     try {
-      if (this.isTorn) await writeAll(fd, LF, 1);
+      if (this.isTorn) await writeAll(fd, LF);
       this.isTorn = false;
-      await writeAll(fd, bytes, length);
+      await writeAll(fd, bytes);
       this.told = '';
       return 0;
     } catch (error) {
       const done = error instanceof PartlyWritten ? error.done : 0;
-      this.isTorn = done > 0 && !ends.includes(done);
+      this.isTorn = fd === this.fd && done > 0 && !ends.includes(done);
       this.tell(
         `cannot write the log '${this.path}': ${fileReason(error instanceof PartlyWritten ? error.cause : error)}`,
       );
@@ -137,11 +137,11 @@ class PartlyWritten extends Error {
   }
 }
 
-async function writeAll(fd: number, bytes: Uint8Array, length: number): Promise<void> {
-  for (let done = 0; done < length;) {
+async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
     const from = done;
     try {
-      done += await writeSome(fd, bytes, from, length - from);
+      done += await writeSome(fd, bytes, from, bytes.length - from);
     } catch (error) {
       throw new PartlyWritten(from, error);
     }

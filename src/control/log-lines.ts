@@ -18,7 +18,9 @@ import {
 const DATAGRAM_MAX = 1024;
 /** More than any line takes. */
 const LINE_MAX = 1280;
-const BUFFER_BYTES = 2 ** 18;
+/** Bytes of the buffer. */
+export const LINES_BYTES = 2 ** 18;
+const LINES_MAX = 2 ** 12;
 const SPACE = 0x20;
 const TILDE = 0x7e;
 const DOT = 0x2e;
@@ -28,9 +30,11 @@ const NOBODY = Buffer.from('none');
 
 /** What is written for each byte of a text. */
 const SAFE = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= SPACE && byte <= TILDE ? byte : DOT));
-/** The digits of each byte of an IPv4 address, three places each, and how many they are. */
-const DIGITS = Uint8Array.from({ length: 256 * 3 }, (_, i) => String(Math.trunc(i / 3)).charCodeAt(i % 3) || 0);
-const digitsOf = (byte: number): number => (byte < 10 ? 1 : byte < 100 ? 2 : 3);
+/** The digits of each byte of an IPv4 address, the first one lowest, and how many they are in the highest byte. */
+const DIGITS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  const digits = Buffer.from(String(byte));
+  return digits.reduce((sum, digit, i) => sum | (digit << (8 * i)), digits.length << 24);
+});
 
 /** Which lines are wanted. */
 export type LogFormat = 'file' | 'datagrams';
@@ -41,11 +45,12 @@ export function safeWord(text: string): Uint8Array {
 }
 
 export class LogLines {
-  readonly bytes = Buffer.allocUnsafe(BUFFER_BYTES);
+  readonly bytes = Buffer.allocUnsafe(LINES_BYTES);
   /** Of which so many are lines. */
   length = 0;
-  /** Where the lines end. */
-  readonly ends: number[] = [];
+  /** Where each of `count` lines ends. */
+  readonly ends = new Uint32Array(LINES_MAX);
+  count = 0;
   private format: LogFormat = 'file';
   private servers: readonly Uint8Array[] = [];
   /** Wall clock minus the tables' clock, ms. */
@@ -63,58 +68,65 @@ export class LogLines {
     this.servers = servers;
     this.offsetMs = offsetMs;
     this.length = 0;
-    this.ends.length = 0;
+    this.count = 0;
   }
 
   /** Adds the line of a record. @returns false, and adds nothing, when there is no room. */
   add(ring: RecordRing, at: number): boolean {
     const start = this.length;
-    if (start + LINE_MAX > BUFFER_BYTES) return false;
+    if (start + LINE_MAX > LINES_BYTES || this.count === LINES_MAX) return false;
     const isFile = this.format === 'file';
-    if (!isFile) this.put(PLUS);
-    this.putIp(ring.u8, requestPeerAt(at));
-    this.bytes[this.length++] = SPACE;
-    if (isFile) this.putSecond(Math.floor((requestMs(ring, at) + this.offsetMs) / 1000));
-    this.put(this.servers[requestServer(ring, at)] ?? NOBODY);
-    this.bytes[this.length++] = SPACE;
-    const most = isFile ? FILE_TEXT_MAX : DATAGRAM_MAX - 1 - (this.length - start);
-    this.putText(ring.u8, requestTextAt(at), Math.min(requestTextLength(ring, at), most));
-    this.bytes[this.length++] = LF;
-    this.ends.push(this.length);
+    let to = isFile ? start : this.put(PLUS, start);
+    to = this.putIp(ring.u8, requestPeerAt(at), to);
+    this.bytes[to++] = SPACE;
+    if (isFile) to = this.put(this.secondOf(requestMs(ring, at)), to);
+    to = this.put(this.servers[requestServer(ring, at)] ?? NOBODY, to);
+    this.bytes[to++] = SPACE;
+    const most = isFile ? FILE_TEXT_MAX : DATAGRAM_MAX - 1 - (to - start);
+    to = this.putText(ring.u8, requestTextAt(at), Math.min(requestTextLength(ring, at), most), to);
+    this.bytes[to++] = LF;
+    this.length = to;
+    this.ends[this.count++] = to;
     return true;
   }
 
-  private put(from: Uint8Array): void {
+  /* All put something at `to`, and return where it ends. */
+
+  private put(from: Uint8Array, to: number): number {
     const { bytes } = this;
-    let to = this.length;
+    const { length } = from;
     // Short ones: a copy by the runtime costs more than it saves.
-    for (let i = 0; i < from.length; i++) bytes[to++] = from[i] ?? 0;
-    this.length = to;
+    for (let i = 0; i < length; i++) bytes[to + i] = from[i] ?? 0;
+    return to + length;
   }
 
-  private putText(from: Uint8Array, offset: number, count: number): void {
-    const { bytes, length } = this;
-    for (let i = 0; i < count; i++) bytes[length + i] = SAFE[from[offset + i] ?? 0] ?? DOT;
-    this.length = length + count;
+  private putText(from: Uint8Array, offset: number, count: number, to: number): number {
+    const { bytes } = this;
+    for (let i = 0; i < count; i++) bytes[to + i] = SAFE[from[offset + i] ?? 0] ?? DOT;
+    return to + count;
   }
 
-  private putIp(from: Uint8Array, offset: number): void {
-    if (from[offset + ENDPOINT_KIND] !== KIND_IPV4) {
-      this.put(this.otherText(from, offset));
-      return;
+  private putIp(from: Uint8Array, offset: number, to: number): number {
+    if (from[offset + ENDPOINT_KIND] !== KIND_IPV4) return this.put(this.otherText(from, offset), to);
+    const { bytes } = this;
+    const ip = offset + ENDPOINT_IP + 12;
+    for (let i = 0; i < 4; i++) {
+      const digits = DIGITS[from[ip + i] ?? 0] ?? 0;
+      // One to three digits, and always room for three.
+      bytes[to] = digits;
+      bytes[to + 1] = digits >> 8;
+      bytes[to + 2] = digits >> 16;
+      to += digits >>> 24;
+      bytes[to++] = DOT;
     }
-    for (let i = 12; i < 16; i++) {
-      const byte = from[offset + ENDPOINT_IP + i] ?? 0;
-      for (let digit = 0; digit < digitsOf(byte); digit++) this.bytes[this.length++] = DIGITS[byte * 3 + digit] ?? 0;
-      if (i < 15) this.bytes[this.length++] = DOT;
-    }
+    return to - 1;
   }
 
   private otherText(from: Uint8Array, offset: number): Uint8Array {
     const { lastIp } = this;
     const kind = from[offset + ENDPOINT_KIND] ?? 0;
     let isSame = kind === this.lastKind;
-    for (let word = 0; word < 4; word++) {
+    for (let word = 0; word < lastIp.length; word++) {
       const value = ipWord(from, offset, word) >>> 0;
       isSame &&= lastIp[word] === value;
       lastIp[word] = value;
@@ -124,11 +136,12 @@ export class LogLines {
     return this.lastText;
   }
 
-  private putSecond(second: number): void {
+  private secondOf(ms: number): Uint8Array {
+    const second = Math.floor((ms + this.offsetMs) / 1000);
     if (second !== this.second) {
       this.second = second;
       this.secondText = Buffer.from(`${second} `);
     }
-    this.put(this.secondText);
+    return this.secondText;
   }
 }

@@ -10,9 +10,10 @@ import { KIND_UNIX } from '../base/endpoint.ts';
 import { hostText } from '../config/address.ts';
 import { ConfigError, type Configuration, type LogPlace, type ServerConfig } from '../config/model.ts';
 import { settingPart } from '../config/parts.ts';
+import type { Host } from '../loop/host.ts';
 import { openRecordRing, type RecordRing } from '../table/records.ts';
 import { createRequestRing } from '../table/requests.ts';
-import { LogDatagrams } from './log-datagrams.ts';
+import { openLogDatagrams } from './log-datagrams.ts';
 import { LogFile, tryLogFile, type LogTarget } from './log-file.ts';
 import { LogLines, safeWord } from './log-lines.ts';
 import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
@@ -23,6 +24,7 @@ const GATHER_MS = 20;
 const TELL_MS = 10_000;
 
 export interface RequestLogOptions {
+  readonly host: Pick<Host, 'openDatagrams'>;
   readonly workers: number;
   readonly say: (text: string) => void;
   /** Time of the tables, and of the wall clock, ms. */
@@ -50,6 +52,7 @@ export class RequestLog {
   private next: Opened | undefined;
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> | undefined;
+  private isStopping = false;
   /** Lines that the target did not take; and of all that are lost, how many were told of, when. */
   private lost = 0;
   private told = 0;
@@ -63,8 +66,8 @@ export class RequestLog {
   }
 
   /** Finds out whether what is wanted can be had, and changes nothing. @errors ConfigError. */
-  check({ settings: { log } }: Configuration): void {
-    if (log && log !== this.next?.place && !log.endpoint) blamed(log, () => tryLogFile(log.text));
+  check(configuration: Configuration): void {
+    if (configuration.settings.log !== this.next?.place) checkLog(configuration);
   }
 
   /**
@@ -77,7 +80,7 @@ export class RequestLog {
     if (!log || log === this.next?.place) return log && this.next;
     const { text, endpoint } = log;
     const target = blamed(log, () =>
-      endpoint && endpoint.kind !== KIND_UNIX ? new LogDatagrams(endpoint, say) : new LogFile(text, say),
+      endpoint && endpoint.kind !== KIND_UNIX ? openLogDatagrams(endpoint, this.options.host) : new LogFile(text, say),
     );
     return { place: log, target };
   }
@@ -106,6 +109,7 @@ export class RequestLog {
 
   /** No worker runs any more: what is left is written. */
   async stop(): Promise<void> {
+    this.isStopping = true;
     clearTimeout(this.timer);
     await this.writing;
     while (this.next && this.takeSome()) await this.writing;
@@ -117,7 +121,7 @@ export class RequestLog {
   /** Takes what there is; and again while there is more, or when somebody says something. */
   private take(): void {
     this.timer = undefined;
-    if (this.writing) return;
+    if (this.writing || this.isStopping) return;
     if (this.takeSome()) return;
     this.tellOfLost(false);
     if (this.next) this.hear();
@@ -130,13 +134,17 @@ export class RequestLog {
     lines.begin(this.servers, opened?.place.endpoint ? 'datagrams' : 'file', options.wallMs() - options.nowMs());
     const isAll = rings.map((ring) => ring.drain((at) => lines.add(ring, at))).every(Boolean);
     if (!opened || lines.length === 0) return false;
-    this.writing = opened.target.write(lines.bytes, lines.length, lines.ends).then((lost) => {
-      this.lost += lost;
-      this.writing = undefined;
-      if (!isAll) this.take();
-      else this.takeLater();
-    });
+    this.writing = this.write(opened.target, isAll);
     return true;
+  }
+
+  private async write(target: LogTarget, isAll: boolean): Promise<void> {
+    const { bytes, length, ends, count } = this.lines;
+    this.lost += await target.write(bytes.subarray(0, length), ends.subarray(0, count));
+    this.writing = undefined;
+    if (this.isStopping) return;
+    if (isAll) this.takeLater();
+    else this.take();
   }
 
   /** Nothing is being written now, so the target may change. */
@@ -151,15 +159,16 @@ export class RequestLog {
 
   private hear(): void {
     this.rings.forEach((ring, worker) => {
-      if (this.isHearing[worker] === true) return;
-      const heard = ring.heard();
-      if (!heard) return this.takeLater();
-      this.isHearing[worker] = true;
-      void heard.then(() => {
-        this.isHearing[worker] = false;
-        this.takeLater();
-      });
+      if (this.isHearing[worker] !== true) void this.hearFrom(ring, worker);
     });
+  }
+
+  private async hearFrom(ring: RecordRing, worker: number): Promise<void> {
+    this.isHearing[worker] = true;
+    const { words, at, value } = ring.bell();
+    await Atomics.waitAsync(words, at, value).value;
+    this.isHearing[worker] = false;
+    this.takeLater();
   }
 
   private tellOfLost(isLast: boolean): void {
@@ -170,6 +179,11 @@ export class RequestLog {
     this.told = all;
     this.toldMs = nowMs();
   }
+}
+
+/** Finds out whether there can be the log that is wanted, and makes none. @errors ConfigError. */
+export function checkLog({ settings: { log } }: Configuration): void {
+  if (log && !log.endpoint) blamed(log, () => tryLogFile(log.text));
 }
 
 /** What lines call the servers, by row. */

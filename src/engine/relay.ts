@@ -11,7 +11,7 @@ import { ECANCELED } from '../base/errno.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
 import { writeDump } from '../table/dumps.ts';
 import type { RecordRing } from '../table/records.ts';
-import { writeRequest } from '../table/requests.ts';
+import { PEER_WORDS, writeRequest } from '../table/requests.ts';
 import type { Ring } from '../table/ring.ts';
 import { FASTCLOSE_DOWN, FASTCLOSE_UP } from '../table/schema.ts';
 import { awaitTurn } from './bulk-turns.ts';
@@ -85,9 +85,8 @@ function logRequest(e: EngineState, ring: RecordRing, client: number): void {
     ring.miss();
     return;
   }
-  const { peer } = e.tables.connections;
   const { arena } = e.loop;
-  writeRequest(ring, e.nowMs, e.server[slot], peer, e.peerAt(slot), arena, at, e.heldLength[client], e.logText);
+  writeRequest(ring, e.nowMs, e.server[slot], e.peers, slot * PEER_WORDS, arena, at, e.heldLength[client], e.logText);
 }
 
 /** An idler whose server has said more is closed, and made again as one that the server has ended: so nobody is flooded. */

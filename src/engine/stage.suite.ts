@@ -16,6 +16,7 @@ import {
 import { sumLanes } from '../table/columns.ts';
 import { ACL_NONE } from '../table/schema.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
+import type { RecordRing } from '../table/records.ts';
 import type { Ring } from '../table/ring.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import { BIG_SIZE } from './big-buffers.ts';
@@ -151,6 +152,8 @@ export interface Options {
   readonly workerCount?: number;
   /** Where dumps go. */
   readonly dumps?: Ring;
+  /** Where requests are logged. */
+  readonly requests?: RecordRing;
   /** Changes whatever else is to be configured. */
   readonly configure?: (draft: ConfigBank) => void;
 }
@@ -182,9 +185,9 @@ export class Stage {
     this.tables = openTables(createTables());
     this.publish(options);
     registerWorker(this.tables, 0);
-    const { workerCount = 1, dumps } = options;
+    const { workerCount = 1, dumps, requests } = options;
     const wakeWorker = (worker: number): void => void this.woken.push(worker);
-    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker, dumps };
+    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker, dumps, requests };
     this.engine = createEngine({ loop: this.loop, tables: this.tables, ...slots, nowMs: this.nowMs });
     this.turn();
   }

@@ -95,6 +95,8 @@ export class EngineState {
   readonly state: Uint8Array;
   readonly server: Uint16Array;
   readonly farm: Uint16Array;
+  /** PEER_WORDS halves of a word each: the client's address. */
+  readonly peers: Uint32Array;
   readonly startedMs: Float64Array;
   readonly progressMs: Float64Array;
   /** The client that is tracked, and the generation of its row; 0 none. */
@@ -201,6 +203,8 @@ export class EngineState {
     this.state = rows.state.subarray(slotFirst, slotEnd);
     this.server = rows.server.subarray(slotFirst, slotEnd);
     this.farm = rows.farm.subarray(slotFirst, slotEnd);
+    const peers = rows.peer.subarray(slotFirst * PEER_SIZE, slotEnd * PEER_SIZE);
+    this.peers = new Uint32Array(peers.buffer, peers.byteOffset, peers.length / 4);
     this.startedMs = rows.startedMs.subarray(slotFirst, slotEnd);
     this.progressMs = rows.progressMs.subarray(slotFirst, slotEnd);
     this.client = rows.client.subarray(slotFirst, slotEnd);

@@ -29,6 +29,8 @@ export interface Libc {
   close(fd: number): number;
   recv(fd: number, address: number, length: number, flags: number): number;
   send(fd: number, address: number, length: number, flags: number): number;
+  /** How many of `count` messages (struct mmsghdr) left. */
+  sendmmsg(fd: number, address: number, count: number, flags: number): number;
   setsockopt(fd: number, level: number, name: number, address: number, length: number): number;
   getsockopt(fd: number, level: number, name: number, address: number, lengthAddress: number): number;
   getsockname(fd: number, address: number, lengthAddress: number): number;
@@ -87,6 +89,7 @@ type SocketName =
   | 'close'
   | 'recv'
   | 'send'
+  | 'sendmmsg'
   | 'setsockopt'
   | 'getsockopt'
   | 'getsockname'
@@ -103,6 +106,7 @@ function bindSockets(bind: Bind, check: Check): Pick<Libc, SocketName> {
   const close = bind('close', [INT]);
   const recv = bind('recv', [INT, WORD, SIZE, INT], WORD);
   const send = bind('send', [INT, WORD, SIZE, INT], WORD);
+  const sendmmsg = bind('sendmmsg', [INT, WORD, 'uint', INT]);
   const setsockopt = bind('setsockopt', [INT, INT, INT, WORD, INT]);
   const getsockopt = bind('getsockopt', [INT, INT, INT, WORD, WORD]);
   const getsockname = bind('getsockname', [INT, WORD, WORD]);
@@ -117,6 +121,7 @@ function bindSockets(bind: Bind, check: Check): Pick<Libc, SocketName> {
     close: (fd) => check(close(fd)),
     recv: (fd, address, length, flags) => check(recv(fd, address, length, flags)),
     send: (fd, address, length, flags) => check(send(fd, address, length, flags)),
+    sendmmsg: (fd, address, count, flags) => check(sendmmsg(fd, address, count, flags)),
     setsockopt: (fd, level, name, address, length) => check(setsockopt(fd, level, name, address, length)),
     getsockopt: (fd, level, name, address, lengthAddress) => check(getsockopt(fd, level, name, address, lengthAddress)),
     getsockname: (fd, address, lengthAddress) => check(getsockname(fd, address, lengthAddress)),

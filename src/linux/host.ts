@@ -15,7 +15,9 @@ import { EACCES, EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST } from '../base/errno.
 import { listenRefusal } from '../base/listen-help.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { Libc } from '../ffi/libc.ts';
+import { openDatagrams } from './datagrams.ts';
 import type {
+  DatagramSender,
   DescriptorLimit,
   Host,
   HostError,
@@ -222,6 +224,9 @@ export class LinuxHost implements Host {
   systemLog(ident: string): (text: string) => boolean {
     return openSystemLog(this.ffi, ident);
   }
+
+  readonly openDatagrams = (endpoint: Uint8Array, bytesMax: number): DatagramSender | number =>
+    openDatagrams(this.ffi, endpoint, bytesMax);
 
   loopKinds(): readonly LoopKindReport[] {
     return [

@@ -58,6 +58,17 @@ export interface LoopKindReport {
   readonly reason: string;
 }
 
+/** Where datagrams go. */
+export interface DatagramSender {
+  /**
+   * Sends pieces of `bytes`, one datagram each, and never waits.
+   *
+   * @param ends where each ends. @returns how many of them could not be sent.
+   */
+  send(bytes: Uint8Array, ends: Uint32Array): number;
+  close(): void;
+}
+
 export interface Host {
   /** The file of native code that this process has loaded, for workers that start later; empty where there is none. */
   readonly nativeFile: string;
@@ -154,6 +165,14 @@ export interface Host {
    * @returns a function that logs one line, false when the log did not take it; undefined where there is none.
    */
   systemLog(ident: string): ((text: string) => boolean) | undefined;
+
+  /**
+   * Opens a socket for many datagrams at once to one address (ENDPOINT_SIZE bytes), `bytesMax` in all. Undefined where
+   * there is no such thing.
+   *
+   * @returns -errno when there can be none.
+   */
+  readonly openDatagrams?: (endpoint: Uint8Array, bytesMax: number) => DatagramSender | number;
 
   /**
    * Makes a folder the root directory of the process, for good. Files that are open stay open; the current directory is

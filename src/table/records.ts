@@ -36,7 +36,7 @@ export function openRecordRing(memory: SharedArrayBuffer): RecordRing {
   return new RecordRing(memory);
 }
 
-/** One end of a ring: `claim`, `commit`, `publish` and `miss` are the producer's, `drain` and `heard` the consumer's. */
+/** One end of a ring: `claim`, `commit`, `publish` and `miss` are the producer's, `drain` and `bell` the consumer's. */
 export class RecordRing {
   /** The records, as words; and the same memory in smaller pieces. */
   readonly f64: Float64Array;
@@ -132,11 +132,9 @@ export class RecordRing {
     return isTaken;
   }
 
-  /** Settles when there is something to take. @returns undefined: there is. @owner the consumer. */
-  heard(): Promise<unknown> | undefined {
-    const tail = Atomics.load(this.header, TAIL);
-    const waiting = Atomics.waitAsync(this.header, HEAD, tail);
-    return waiting.async ? waiting.value : undefined;
+  /** What changes, and is notified of, when there is something to take: a word, and its value until then. @owner the consumer. */
+  bell(): { readonly words: Int32Array; readonly at: number; readonly value: number } {
+    return { words: this.header, at: HEAD, value: Atomics.load(this.header, TAIL) };
   }
 
   /** Records that found no room, or were missed. @owner any thread; a little late for others than the producer. */

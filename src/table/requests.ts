@@ -16,6 +16,9 @@ export const REQUEST_TEXT_MAX = 1016;
 const RING_WORDS = 2 ** 16;
 
 const PEER_AT = 2 * 8;
+const PEER_WORD = PEER_AT / 4;
+/** Half words of a client's address. */
+export const PEER_WORDS = PEER_SIZE / 4;
 const TEXT_AT = PEER_AT + PEER_SIZE;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -28,7 +31,7 @@ export function createRequestRing(): SharedArrayBuffer {
 /**
  * Writes down the first line of what was received, as far as there is room.
  *
- * @param peers has the client's address at `peerAt`. @param bytes have `length` that were received, at `from`.
+ * @param peers has the client's address in PEER_WORDS words from `peerAt` on. @param bytes have `length` that were received, at `from`.
  * @param textMax of them are kept at most.
  * @owner the producer. @cost a copy of the line.
  */
@@ -36,7 +39,7 @@ export function writeRequest(
   ring: RecordRing,
   nowMs: number,
   server: number,
-  peers: Uint8Array,
+  peers: Uint32Array,
   peerAt: number,
   bytes: Uint8Array,
   from: number,
@@ -44,19 +47,26 @@ export function writeRequest(
   textMax: number,
 ): void {
   const most = length < textMax ? length : textMax;
-  let count = 0;
-  while (count < most && bytes[from + count] !== CR && bytes[from + count] !== LF) count++;
-  const words = (TEXT_AT + count + 7) >>> 3;
-  const at = ring.claim(words);
+  const at = ring.claim(wordsFor(most));
   if (at < 0) return;
-  ring.u32[at * 2 + 1] = (server << 16) | count;
+  const { u8, u32 } = ring;
+  // A view of the bytes would be an object for each record.
+  const to = at * 8 + TEXT_AT;
+  let count = 0;
+  for (; count < most; count++) {
+    const byte = bytes[from + count];
+    if (byte === CR || byte === LF) break;
+    u8[to + count] = byte;
+  }
+  u32[at * 2 + 1] = (server << 16) | count;
   ring.f64[at + 1] = nowMs;
-  const { u8 } = ring;
-  const to = at * 8;
-  // Views of the bytes would be objects for each record.
-  for (let i = 0; i < PEER_SIZE; i++) u8[to + PEER_AT + i] = peers[peerAt + i];
-  for (let i = 0; i < count; i++) u8[to + TEXT_AT + i] = bytes[from + i];
-  ring.commit(words);
+  for (let word = 0; word < PEER_WORDS; word++) u32[at * 2 + PEER_WORD + word] = peers[peerAt + word];
+  ring.commit(wordsFor(count));
+}
+
+/** Words of a record whose text has so many bytes. */
+function wordsFor(text: number): number {
+  return (TEXT_AT + text + 7) >>> 3;
 }
 
 /* What a record says, to the consumer while it is its own; `at` is what `drain` gives. */

@@ -76,7 +76,13 @@ export const COMMAND_ENTRIES: Readonly<Record<string, Entry>> = {
     'X-listen',
     'X-listen-busy',
   ),
-  log: later('logs', 'L-log', 'L-log-bad'),
+  log: better(
+    'what cannot be opened changes nothing; what is no printable ASCII is a dot; lines are there within a second; `no log` ends both kinds, and the port of an address is told',
+    'L-log',
+    'L-log-bad',
+    'test/logs/request-log.test.ts: the lines are those of the original',
+    'test/logs/request-log.test.ts: datagrams are those of the original',
+  ),
   mode: same('X-mode', 'X-mode-options'),
   peek: better(
     'works: the server is chosen when the first bytes are there, and gets them',

@@ -60,7 +60,12 @@ export const OPTION_ENTRIES: Readonly<Record<string, Entry>> = {
     `${PRIVILEGES}: V1: every thread is the user, in the jail, without capabilities and without a way to any; clients are served`,
     `${PRIVILEGES}: a worker that fails is replaced in the jail, where no file of Pen is, and has no rights either`,
   ),
-  l: later('logs', REFUSED),
+  l: better(
+    'lines are there within a second; what is no printable ASCII is a dot; a link is not followed; IPv6 and names',
+    'test/logs/request-log.test.ts: the lines are those of the original',
+    'test/logs/request-log.test.ts: datagrams are those of the original',
+    'test/logs/request-log.test.ts: L4: no line is lost or torn while the file is renamed and begun anew',
+  ),
   m: better('strict numbers; below 1 is refused', 'S-small', 'src/cli/arguments.test.ts: %j is short for commands'),
   o: same('S-O'),
   p: better(

@@ -279,7 +279,7 @@ export const DIFFERENCES = {
     why: 'whoever reads it sees a whole page, and a name cannot become part of it',
   },
   later: {
-    when: 'a command belongs to a capability that this version does not have (`http`, `log`, ...)',
+    when: 'a command belongs to a capability that this version does not have (`http`, `transparent`, ...)',
     original: 'obeys',
     ours: 'answers `http: not in this version yet`',
     why: 'it comes later',

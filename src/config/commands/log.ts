@@ -38,8 +38,8 @@ export const LOG_COMMANDS: readonly Command[] = [
   {
     name: 'log',
     subject: 'process',
-    help: 'Log the first line of all that clients send, to a file or to penlogd',
-    more: 'A file is begun anew on SIGHUP, so it may be renamed before. `no log` ends the log.',
+    help: 'Log what clients send, to a file or to penlogd',
+    more: 'Each time a client sends something its first line is logged. A file is begun anew on SIGHUP, so it may be renamed before. `no log` ends the log.',
     parameters: [
       {
         label: 'FILE|HOST:PORT',

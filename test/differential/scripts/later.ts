@@ -17,18 +17,18 @@ export const LATER: readonly Script[] = [
     id: 'L-log',
     says: 'a log of requests',
     steps: [
-      say('log', '', later('log')),
-      say('log {dir}/requests', '{dir}/requests\n', later('log')),
-      say('log', '{dir}/requests\n', later('log')),
+      say('log', ''),
+      say('log {dir}/requests', '{dir}/requests\n'),
+      say('log', '{dir}/requests\n'),
       request('c1', '1'),
       say('no log', ''),
-      say('log', '', later('log')),
+      say('log', ''),
     ],
   },
   {
     id: 'L-log-bad',
     says: 'a log that cannot be opened',
-    steps: [say('log {dir}/no/such', '', later('log')), fate('exit 1', unlike('crashes', 'alive'))],
+    steps: [say('log {dir}/no/such', ''), fate('exit 1', unlike('crashes', 'alive'))],
   },
   {
     id: 'L-web-stats',

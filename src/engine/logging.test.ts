@@ -1,0 +1,100 @@
+/** What the engine writes down of what clients say. */
+import { expect, test } from 'vitest';
+import { endpointText } from '../base/endpoint.ts';
+import { OP_CONNECT, OP_RECV, OP_SEND } from '../loop/loop.ts';
+import { openRecordRing } from '../table/records.ts';
+import {
+  createRequestRing,
+  requestMs,
+  requestPeerAt,
+  requestServer,
+  requestTextAt,
+  requestTextLength,
+} from '../table/requests.ts';
+import { TAKEN_BUFFERS } from './relay.ts';
+import { CLIENT, SERVER, SMALL, Stage } from './stage.suite.ts';
+
+const AT = 2 * SMALL;
+
+function stageWith(logText: number) {
+  const ring = openRecordRing(createRequestRing());
+  const stage = new Stage({ requests: ring, configure: ({ settings }) => (settings.logText[0] = logText) });
+  const logged = (): string[] => {
+    const texts: string[] = [];
+    ring.drain((at) => {
+      const from = requestTextAt(at);
+      texts.push(Buffer.from(ring.u8.subarray(from, from + requestTextLength(ring, at))).toString('latin1'));
+      expect(requestServer(ring, at)).toBe(stage.engine.state.server[0]);
+      expect(requestMs(ring, at)).toBe(stage.engine.state.nowMs);
+      const { peer } = stage.tables.connections;
+      expect(endpointText(ring.u8, requestPeerAt(at))).toBe(endpointText(peer, 0));
+      return true;
+    });
+    return texts;
+  };
+  /** Bytes of a side arrive in one small buffer. */
+  const hear = (side: number, text: string): void => {
+    stage.loop.arena.set(Buffer.from(text, 'latin1'), AT);
+    stage.turn([OP_RECV, side, text.length, AT]);
+  };
+  const want = (value: number): void => stage.change(({ settings }) => void (settings.logText[0] = value));
+  return { stage, ring, logged, hear, want };
+}
+
+test('the first line of each receive from a client is logged when its server stands, and nothing of servers', () => {
+  const { stage, logged, hear } = stageWith(10);
+  stage.accept(50);
+  hear(CLIENT, 'early\r\nHost: x');
+  expect(logged()).toEqual([]);
+  stage.turn([OP_CONNECT, SERVER, 0]);
+  expect(logged()).toEqual(['early']);
+  stage.turn([OP_SEND, SERVER, 14]);
+  hear(SERVER, 'answer');
+  stage.turn([OP_SEND, CLIENT, 6]);
+  hear(CLIENT, 'a longer line than that');
+  expect(logged()).toEqual(['a longer l']);
+  stage.turn([OP_SEND, SERVER, 23]);
+  hear(CLIENT, '\nsecond');
+  expect(logged()).toEqual(['']);
+});
+
+test('only while that is wanted', () => {
+  const { stage, logged, hear, want } = stageWith(0);
+  stage.open();
+  hear(CLIENT, 'before');
+  stage.turn([OP_SEND, SERVER, 6]);
+  want(100);
+  hear(CLIENT, 'meanwhile');
+  stage.turn([OP_SEND, SERVER, 9]);
+  want(0);
+  hear(CLIENT, 'afterwards');
+  expect(logged()).toEqual(['meanwhile']);
+});
+
+test('clients are lent no pipe, which nobody could look into; servers are', () => {
+  const { stage, logged } = stageWith(100);
+  stage.loop.pipesLeft = 2;
+  stage.open();
+  for (let i = 0; i < TAKEN_BUFFERS; i++) {
+    stage.turn([OP_RECV, CLIENT, SMALL, AT], [OP_RECV, SERVER, SMALL, AT]);
+    stage.turn([OP_SEND, CLIENT, SMALL], [OP_SEND, SERVER, SMALL]);
+  }
+  const { pipe, bigBuffer } = stage.engine.state;
+  expect([pipe[CLIENT], pipe[SERVER]]).toEqual([0, 2]);
+  expect(bigBuffer[CLIENT]).not.toBe(0);
+  expect(logged().length).toBe(TAKEN_BUFFERS);
+});
+
+test('what is in a pipe that was lent before counts as lost', () => {
+  const { stage, ring, logged, want } = stageWith(0);
+  stage.loop.pipesLeft = 1;
+  stage.open();
+  for (let i = 0; i < TAKEN_BUFFERS; i++) {
+    stage.turn([OP_RECV, CLIENT, SMALL, AT]);
+    stage.turn([OP_SEND, SERVER, SMALL]);
+  }
+  expect(stage.pending(OP_RECV, CLIENT)?.pipe).toBe(1);
+  want(100);
+  stage.turn([OP_RECV, CLIENT, 300_000]);
+  expect([logged(), ring.dropped()]).toEqual([[], 1]);
+});
