@@ -48,6 +48,7 @@ function __pen_commands
     echo 'status'\t'Tell about everything, as a page in HTML'
     echo 'web_stats'\t'File that USR1 and status write that page to'
     echo 'log'\t'Log what clients send, to a file or to penlogd'
+    echo 'connection_log'\t'Log each connection when it has ended, as JSON'
     echo 'pid'\t'Tell the process number'
     echo 'exit'\t'End Pen, if it was started with -X'
     echo 'allow_exit'\t'Obey the command exit (off)'

@@ -48,6 +48,7 @@ function __pen_commands
     echo 'status'\t'Tell about everything, as a page in HTML'
     echo 'web_stats'\t'File that USR1 and status write that page to'
     echo 'log'\t'Log what clients send, to a file or to penlogd'
+    echo 'connection_log'\t'Log each connection when it has ended, as JSON'
     echo 'pid'\t'Tell the process number'
     echo 'exit'\t'End Pen, if it was started with -X'
     echo 'allow_exit'\t'Obey the command exit (off)'
@@ -104,6 +105,7 @@ function __penctl_follow
             echo 'keepalive'\t'Probe idle servers by TCP keepalive (off)'
             echo 'web_stats'\t'File that USR1 and status write that page to'
             echo 'log'\t'Log what clients send, to a file or to penlogd'
+            echo 'connection_log'\t'Log each connection when it has ended, as JSON'
             echo 'allow_exit'\t'Obey the command exit (off)'
             echo 'pid_file'\t'Where the process number is kept; at start only'
             echo 'ascii'\t'Dumps show text instead of numbers (off)'
@@ -144,6 +146,8 @@ function __penctl_follow
             __fish_complete_path (commandline -ct)
         case 'log 0'
             __fish_complete_path (commandline -ct)
+        case 'connection_log 0'
+            __fish_complete_path (commandline -ct)
         case 'pid_file 0'
             __fish_complete_path (commandline -ct)
         case 'include 0'
@@ -155,7 +159,7 @@ function __penctl_follow
         case 'control_dir 0'
             __fish_complete_path (commandline -ct)
         case 'help 0'
-            printf '%s\n' server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue include reload plan write control_dir
+            printf '%s\n' server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue include reload plan write control_dir
     end
 end
 

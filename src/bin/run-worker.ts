@@ -58,7 +58,7 @@ async function wakerOf({ wakeFds }: WorkerStart, means: Means): Promise<(worker:
 }
 
 function serve(
-  { worker, slotFirst, slotCount, wakeFds, dumps, requests }: WorkerStart,
+  { worker, slotFirst, slotCount, wakeFds, dumps, requests, endings }: WorkerStart,
   tables: Tables,
   loop: Loop,
   reason: string,
@@ -74,6 +74,7 @@ function serve(
     wakeWorker,
     dumps: dumps && openRing(dumps),
     requests: requests && openRecordRing(requests),
+    endings: endings && openRecordRing(endings),
     nowMs: nowUs() / 1000,
   });
   const leave = (): void => {

@@ -13,7 +13,7 @@ import { Balancer } from '../control/balancer.ts';
 import { countriesFor } from '../control/countries.ts';
 import { openConfigFile } from '../control/config-file.ts';
 import { isLookingUp, keepForJail, resolveAddress, servicePort } from '../control/resolver.ts';
-import { checkLog, RequestLog } from '../control/request-log.ts';
+import { checkLogs, Logs } from '../control/logs.ts';
 import { keepProgram } from '../control/worker-thread.ts';
 import { readCountryFile } from '../geo/country-file.ts';
 import { nowMs } from '../linux/clock.ts';
@@ -124,10 +124,10 @@ async function run(
     };
     // In the background nobody would see dumps, and they are too much for the system's log.
     const dump = messenger ? undefined : sayDump;
-    const log = new RequestLog({ host, workers: configuration.settings.workers, say, nowMs, wallMs });
+    const logs = new Logs({ host, workers: configuration.settings.workers, say, nowMs, wallMs });
     balancer = await Balancer.start(host, configuration, workers, say, leave, eyes.readCountryFile, {
       writeDump: dump,
-      log,
+      logs,
     });
     return await serve({
       host,
@@ -140,7 +140,7 @@ async function run(
       signals,
       messenger,
       systemLog,
-      log,
+      logs,
       view: viewOf(rights),
     });
   } catch (error) {
@@ -172,7 +172,7 @@ async function check(line: CommandLine): Promise<number> {
   if (!configuration.listen) throw new ConfigError('listen address', MISSING_LISTENER);
   try {
     checkLists(configuration, countriesFor(configuration, readCountryFile));
-    checkLog(configuration);
+    checkLogs(configuration);
   } catch (error) {
     throw placed(error, said);
   }

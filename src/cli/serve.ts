@@ -10,7 +10,7 @@ import type { Balancer } from '../control/balancer.ts';
 import { tableFacts } from '../control/facts.ts';
 import { fileErrands } from '../control/file-errands.ts';
 import { Reloader } from '../control/reload.ts';
-import type { RequestLog } from '../control/request-log.ts';
+import type { Logs } from '../control/logs.ts';
 import { servicePort } from '../control/resolver.ts';
 import { StatisticsFile, statisticsLines } from '../control/statistics.ts';
 import { nowMs } from '../linux/clock.ts';
@@ -42,7 +42,7 @@ export interface Started {
   readonly view: string;
   /** The system's log, in the background, where there is one. */
   readonly systemLog: ReturnType<Host['systemLog']>;
-  readonly log: RequestLog;
+  readonly logs: Logs;
 }
 
 /**
@@ -52,7 +52,7 @@ export interface Started {
  * @errors ConfigError for what the person can mend; then the balancer still runs.
  */
 export async function serve(started: Started): Promise<number> {
-  const { host, warnings, balancer, control, actions, files, signals, messenger, systemLog, log, view } = started;
+  const { host, warnings, balancer, control, actions, files, signals, messenger, systemLog, logs, view } = started;
   const now = nowOf(started);
   const { facts } = now();
   const file = new StatisticsFile(now, say, view);
@@ -71,7 +71,7 @@ export async function serve(started: Started): Promise<number> {
   if (messenger) leaveTerminal(messenger, systemLog);
   say(`listening on ${balancer.address}, loop ${kind}${reason === '' ? '' : ` (${reason})`}`);
   signals.onHangUp(() => {
-    log.reopen();
+    logs.reopen();
     void reloader.onHangUp(controller, say);
   });
   const code = await untilStopped(balancer, signals);

@@ -148,6 +148,8 @@ export interface Settings {
   readonly webStats: string;
   /** The request log; undefined: there is none. */
   readonly log: LogPlace | undefined;
+  /** The log of connections, a file; undefined: there is none. */
+  readonly connectionLog: LogPlace | undefined;
   /** Where the process number is kept; empty: nowhere. */
   readonly pidFile: string;
   /** The folder of all files that control commands name; empty: they may be anywhere. */
@@ -193,6 +195,7 @@ export const DEFAULT_SETTINGS: Settings = {
   exitEnabled: false,
   webStats: '',
   log: undefined,
+  connectionLog: undefined,
   pidFile: '',
   controlDir: '',
 };

@@ -106,6 +106,10 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   pidFile: path,
   controlDir: path,
   log: fc.option(logPlace, { nil: undefined }),
+  connectionLog: fc.option(
+    fc.string({ minLength: 1, maxLength: 20 }).map((text) => ({ text, endpoint: undefined })),
+    { nil: undefined },
+  ),
   webStats: path,
 });
 

@@ -20,7 +20,7 @@ import { countriesFor, type ReadCountries } from './countries.ts';
 import { Dumps, type WriteDump } from './dumps.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
-import type { RequestLog } from './request-log.ts';
+import type { Logs } from './logs.ts';
 import { Supervisor } from './supervisor.ts';
 import type { WorkerProgram } from './worker-thread.ts';
 
@@ -59,7 +59,7 @@ interface Running {
 /** Where what happens to connections is told, where anybody wants that. */
 export interface Outlets {
   readonly writeDump?: WriteDump | undefined;
-  readonly log?: RequestLog | undefined;
+  readonly logs?: Logs | undefined;
 }
 
 export class Balancer {
@@ -68,7 +68,7 @@ export class Balancer {
   private readonly host: Host;
   private readonly readCountries: ReadCountries;
   private readonly dumps: Dumps | undefined;
-  private readonly log: RequestLog | undefined;
+  private readonly logs: Logs | undefined;
   private running: Running;
 
   private constructor(
@@ -78,7 +78,7 @@ export class Balancer {
     supervisor: Supervisor,
     readCountries: ReadCountries,
     dumps: Dumps | undefined,
-    log: RequestLog | undefined,
+    logs: Logs | undefined,
   ) {
     this.host = host;
     this.tables = tables;
@@ -86,7 +86,7 @@ export class Balancer {
     this.supervisor = supervisor;
     this.readCountries = readCountries;
     this.dumps = dumps;
-    this.log = log;
+    this.logs = logs;
   }
 
   /**
@@ -107,7 +107,7 @@ export class Balancer {
     say: (text: string) => void = () => undefined,
     beforeServing: () => void | Promise<void> = () => undefined,
     readCountries: ReadCountries = noCountries,
-    { writeDump, log }: Outlets = {},
+    { writeDump, logs }: Outlets = {},
   ): Promise<Balancer> {
     const limits = { ...fitToMachine(host, configuration), countries: countriesFor(configuration, readCountries) };
     const fitted = fittedTo(configuration, limits);
@@ -120,13 +120,22 @@ export class Balancer {
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
       const dumps = writeDump && new Dumps(tables, count, writeDump);
-      const start = { program, host, tables, count, loop, slots, say, dumps: dumps?.memory, requests: log?.memory };
+      const start = {
+        program,
+        host,
+        tables,
+        count,
+        loop,
+        slots,
+        say,
+        dumps: dumps?.memory,
+        logs: logs && { requests: logs.requests.memory, endings: logs.connections.memory },
+      };
       const supervisor = await Supervisor.start(start);
       const running = inForce(configuration, listeners, limits);
-      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, log);
+      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, logs);
       if (host.listenInLoop) await balancer.listen();
-      const opened = log?.open(configuration);
-      log?.follow(configuration, opened);
+      logs?.follow(configuration, logs.open(configuration));
       await beforeServing();
       await balancer.publish(balancer.configuration, balancer.listeners, limits);
       return balancer;
@@ -179,7 +188,7 @@ export class Balancer {
     const limits = this.limitsFor(configuration, (notice) => notices.push(notice));
     const { countries } = limits;
     checkLists(configuration, countries, before.configuration);
-    this.log?.check(configuration);
+    this.logs?.check(configuration);
     const { path, stamp } = countries ?? {};
     if (path !== undefined && before.limits.countries && before.limits.countries.stamp !== stamp) {
       notices.push(`${path}: is another file than before, and says which country an address is in`);
@@ -202,16 +211,16 @@ export class Balancer {
     const listeners = isMoved
       ? [await openListener(this.host, configuration, limits, { beside: before.listeners })]
       : before.listeners;
-    let opened: ReturnType<RequestLog['open']>;
+    let opened: ReturnType<Logs['open']> = [];
     try {
-      opened = this.log?.open(configuration);
+      opened = this.logs?.open(configuration) ?? [];
       await this.publish(configuration, listeners, limits);
     } catch (error) {
-      this.log?.forget(opened);
+      this.logs?.forget(opened);
       if (isMoved) closeListeners(this.host, listeners);
       throw error;
     }
-    this.log?.follow(configuration, opened);
+    this.logs?.follow(configuration, opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
     if (isMoved) await this.retire(before.listeners);
@@ -288,7 +297,7 @@ export class Balancer {
   async stop(): Promise<boolean> {
     const isStopped = await this.supervisor.stop();
     this.dumps?.stop();
-    await this.log?.stop();
+    await this.logs?.stop();
     closeListeners(this.host, this.listeners);
     // Clients that a worker had accepted when it failed, or began to wait, are in no row yet.
     if (!isStopped || this.supervisor.isFailed) this.host.abortAtExit();

@@ -9,16 +9,15 @@ import { errnoName } from '../base/errno.ts';
 import { hostText } from '../config/address.ts';
 import type { Host } from '../loop/host.ts';
 import type { LogTarget } from './log-file.ts';
-import { LINES_BYTES } from './log-lines.ts';
 
 type IpEndpoint = Exclude<Endpoint, { kind: typeof KIND_UNIX }>;
 
-/** By the system's own means for many datagrams at once, else by Node's. @errors Error with the reason. */
-export function openLogDatagrams(endpoint: IpEndpoint, host: Pick<Host, 'openDatagrams'>): LogTarget {
+/** By the system's own means for many datagrams at once, else by Node's. @param bytesMax of lines at once. @errors Error with the reason. */
+export function openLogDatagrams(endpoint: IpEndpoint, host: Pick<Host, 'openDatagrams'>, bytesMax: number): LogTarget {
   if (!host.openDatagrams) return byNode(endpoint);
   const record = new Uint8Array(ENDPOINT_SIZE);
   writeEndpoint(endpoint, record, 0);
-  const sender = host.openDatagrams(record, LINES_BYTES);
+  const sender = host.openDatagrams(record, bytesMax);
   if (typeof sender === 'number') throw new Error(errnoName(sender));
   return {
     write: async (bytes, ends) => Promise.resolve(sender.send(bytes, ends)),

@@ -136,6 +136,7 @@ function writeSettings(
   draft.settings.keepAlive[0] = Number(settings.keepalive);
   draft.settings.isDumping[0] = Number(settings.debug >= DUMP_DEBUG);
   draft.settings.logText[0] = settings.log === undefined ? 0 : settings.log.endpoint ? REQUEST_TEXT_MAX : FILE_TEXT_MAX;
+  draft.settings.isTelling[0] = Number(settings.connectionLog !== undefined);
   draft.settings.source.set(peerRecord(settings.source));
   draft.settings.idlers[0] = settings.idlers;
   draft.settings.descriptorMax[0] = limits.descriptorMax;

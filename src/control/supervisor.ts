@@ -43,8 +43,10 @@ export interface SupervisorOptions {
   readonly slots: number;
   /** Rings of dumps, one for each worker. **Default** they dump nothing. */
   readonly dumps?: readonly SharedArrayBuffer[] | undefined;
-  /** Rings of requests, one for each worker. **Default** they log nothing. */
-  readonly requests?: readonly SharedArrayBuffer[] | undefined;
+  /** Rings of what is logged, one of each for each worker. **Default** they log nothing. */
+  readonly logs?:
+    | { readonly requests: readonly SharedArrayBuffer[]; readonly endings: readonly SharedArrayBuffer[] }
+    | undefined;
   /** Is told, in one line, what happened to a worker and what is done about it, and that accepting rests. */
   readonly say: (text: string) => void;
 }
@@ -154,7 +156,7 @@ export class Supervisor {
 
   /** Starts the thread of one worker. */
   private async begin(worker: number, script: URL): Promise<Beginning> {
-    const { host, tables, loop, dumps, requests } = this.options;
+    const { host, tables, loop, dumps, logs } = this.options;
     const { slotCount, wakeFds } = this;
     const workerData: WorkerStart = {
       memory: tables.memory,
@@ -165,7 +167,8 @@ export class Supervisor {
       nativeFile: host.nativeFile,
       wakeFds,
       dumps: dumps?.[worker],
-      requests: requests?.[worker],
+      requests: logs?.requests[worker],
+      endings: logs?.endings[worker],
     };
     const resourceLimits = loop === 'node' ? NODE_LIMITS : RESOURCE_LIMITS;
     const thread = new Worker(script, { workerData, resourceLimits });

@@ -15,8 +15,9 @@ export interface WorkerStart {
   readonly wakeFds: readonly number[];
   /** Its ring of dumps, where anybody could see them. */
   readonly dumps: SharedArrayBuffer | undefined;
-  /** Its ring of requests, for the log. */
+  /** Its rings of requests and of connections that have ended, for logs. */
   readonly requests: SharedArrayBuffer | undefined;
+  readonly endings: SharedArrayBuffer | undefined;
 }
 
 /** Sent by a worker thread once, when its loop stands, or when there is none. */

@@ -7,6 +7,9 @@
  */
 import { CLOSE_ABORT, CLOSE_ORDERLY } from '../loop/loop.ts';
 import { creditClient } from '../table/clients.ts';
+import { writeEnding } from '../table/endings.ts';
+import type { RecordRing } from '../table/records.ts';
+import { PEER_WORDS } from '../table/requests.ts';
 import { LISTENER_NONE } from '../table/schema.ts';
 import { giveConnection, giveInFlight } from '../table/shared.ts';
 import { giveSource } from '../table/sources.ts';
@@ -74,6 +77,7 @@ function close(e: EngineState, slot: number): void {
   e.dropBulk(upstream);
   e.closeSide(client, e.how[slot]);
   e.closeSide(upstream, e.how[slot]);
+  if (e.telling !== undefined && e.reason[slot] !== REASON_IDLER) tell(e, e.telling, slot);
   leaveServer(e, slot);
   countEnding(e, slot);
   e.state[slot] = FREE;
@@ -81,6 +85,22 @@ function close(e: EngineState, slot: number): void {
   leavePlaces(e, slot);
   e.giveSlot(slot);
   e.acceptDirty = true;
+}
+
+/** Writes down how a client's connection was. */
+function tell(e: EngineState, ring: RecordRing, slot: number): void {
+  const ending = {
+    server: e.server[slot],
+    reason: e.reason[slot],
+    startedMs: e.startedMs[slot],
+    openedMs: e.openedMs[slot],
+    endedMs: e.nowMs,
+    bytesUp: e.bytesIn[slot * 2],
+    bytesDown: e.bytesIn[slot * 2 + 1],
+    connection: e.slotFirst + slot,
+    failovers: e.walked[slot],
+  };
+  writeEnding(ring, ending, e.peers, slot * PEER_WORDS);
 }
 
 /** Gives back the place in `conn_max` and that of the source, if the connection was ever served. */

@@ -154,6 +154,7 @@ function followConfiguration(e: EngineState): void {
     e.dumping = e.config.settings.isDumping[0] === 0 ? undefined : e.dumps;
     e.logText = e.config.settings.logText[0];
     e.logging = e.logText === 0 ? undefined : e.requests;
+    e.telling = e.config.settings.isTelling[0] === 0 ? undefined : e.endings;
     noteVersion(e.tables, e.worker, version);
     superviseAll(e);
     e.parking.isSweepDue = true;
@@ -192,6 +193,7 @@ function beginStop(e: EngineState): void {
 /** What others may read about this worker. */
 function report(e: EngineState): void {
   e.logging?.publish();
+  e.telling?.publish();
   const { gauges, counters } = e.tables;
   setLane(gauges.used, e.worker, e.used);
   setLane(gauges.parked, e.worker, e.parking.count);

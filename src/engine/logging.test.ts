@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { endpointText } from '../base/endpoint.ts';
 import { OP_CONNECT, OP_RECV, OP_SEND } from '../loop/loop.ts';
+import { createEndingRing, readEnding, type Ending } from '../table/endings.ts';
 import { openRecordRing } from '../table/records.ts';
 import {
   createRequestRing,
@@ -12,6 +13,7 @@ import {
   requestTextLength,
 } from '../table/requests.ts';
 import { TAKEN_BUFFERS } from './relay.ts';
+import { REASON_ORDERLY } from './states.ts';
 import { CLIENT, SERVER, SMALL, Stage } from './stage.suite.ts';
 
 const AT = 2 * SMALL;
@@ -97,4 +99,40 @@ test('what is in a pipe that was lent before counts as lost', () => {
   want(100);
   stage.turn([OP_RECV, CLIENT, 300_000]);
   expect([logged(), ring.dropped()]).toEqual([[], 1]);
+});
+
+test('a connection is told of when it has ended: who, with whom, how long, how much and why', () => {
+  const endings = openRecordRing(createEndingRing());
+  const stage = new Stage({ endings, configure: ({ settings }) => (settings.isTelling[0] = 1) });
+  const told = (): Ending[] => {
+    const all: Ending[] = [];
+    endings.drain((at) => all.push(readEnding(endings, at)) > 0);
+    return all;
+  };
+  stage.accept(50);
+  const { startedMs, server } = stage.engine.state;
+  const [began, row] = [startedMs[0], server[0]];
+  stage.sleep(7);
+  stage.turn([OP_CONNECT, SERVER, 0]);
+  stage.loop.arena.fill(1, AT, AT + 10);
+  stage.turn([OP_RECV, CLIENT, 10, AT]);
+  stage.turn([OP_SEND, SERVER, 10]);
+  stage.turn([OP_RECV, SERVER, 20, AT]);
+  stage.turn([OP_SEND, CLIENT, 20]);
+  expect(told()).toEqual([]);
+  stage.sleep(5);
+  stage.turn([OP_RECV, CLIENT, 0], [OP_RECV, SERVER, 0]);
+  expect(told()).toEqual([
+    {
+      server: row,
+      reason: REASON_ORDERLY,
+      startedMs: began,
+      openedMs: began + 7,
+      endedMs: began + 12,
+      bytesUp: 10,
+      bytesDown: 20,
+      connection: 0,
+      failovers: 0,
+    },
+  ]);
 });

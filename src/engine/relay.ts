@@ -154,6 +154,7 @@ export function onWatch(e: EngineState, side: number, seq: number, result: numbe
 /** Both sides stand: pass on what the client has sent while its server was connected, and read the server. */
 export function startRelay(e: EngineState, slot: number): void {
   const client = slot * 2;
+  e.openedMs[slot] = e.nowMs;
   submitRecv(e, client + 1);
   if (e.held[client] !== 0) passBytes(e, client);
   else if ((e.marks[client] & MARK_ENDED) !== 0) passEnd(e, client);

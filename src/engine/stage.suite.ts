@@ -154,6 +154,8 @@ export interface Options {
   readonly dumps?: Ring;
   /** Where requests are logged. */
   readonly requests?: RecordRing;
+  /** Where connections go that have ended. */
+  readonly endings?: RecordRing;
   /** Changes whatever else is to be configured. */
   readonly configure?: (draft: ConfigBank) => void;
 }
@@ -185,9 +187,9 @@ export class Stage {
     this.tables = openTables(createTables());
     this.publish(options);
     registerWorker(this.tables, 0);
-    const { workerCount = 1, dumps, requests } = options;
+    const { workerCount = 1, dumps, requests, endings } = options;
     const wakeWorker = (worker: number): void => void this.woken.push(worker);
-    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker, dumps, requests };
+    const slots = { worker: 0, slotFirst: 0, slotCount: SLOTS, workerCount, wakeWorker, dumps, requests, endings };
     this.engine = createEngine({ loop: this.loop, tables: this.tables, ...slots, nowMs: this.nowMs });
     this.turn();
   }

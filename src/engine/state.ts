@@ -39,6 +39,8 @@ export interface EngineOptions {
   readonly dumps?: Ring | undefined;
   /** Where requests go that are logged. **Default** nowhere: nothing is logged, whatever the configuration says. */
   readonly requests?: RecordRing | undefined;
+  /** Where connections go that have ended. **Default** nowhere. */
+  readonly endings?: RecordRing | undefined;
   /** Monotonic time of the first turn, in ms. */
   readonly nowMs: number;
 }
@@ -65,6 +67,7 @@ export class EngineState {
   readonly wakeWorker: (worker: number) => void;
   readonly dumps: Ring | undefined;
   readonly requests: RecordRing | undefined;
+  readonly endings: RecordRing | undefined;
   readonly wheel: TimerWheel;
   readonly big: BigBuffers;
   /** Directions whose next bulk step waits for its turn. */
@@ -82,6 +85,8 @@ export class EngineState {
   /** Where requests are logged, and how much of each; undefined while nobody wants that. */
   logging: RecordRing | undefined;
   logText = 0;
+  /** Where it is told how connections ended; undefined while nobody wants that. */
+  telling: RecordRing | undefined;
   /** How upstream sockets are opened, from the configuration. */
   streamOptions: StreamOptions = { noDelay: true, keepAlive: false };
   readonly acceptor = new AcceptState();
@@ -113,6 +118,8 @@ export class EngineState {
   readonly how: Uint8Array;
   /** Since when the connection waits for its server, or the peer of a draining one last took bytes, ms. */
   readonly phaseMs: Float64Array;
+  /** When its server stood, ms; 0 not yet. */
+  readonly openedMs: Float64Array;
   /** When the connection's timer is due; Infinity when it has none. */
   readonly checkMs: Float64Array;
 
@@ -187,6 +194,7 @@ export class EngineState {
     this.wakeWorker = options.wakeWorker ?? (() => undefined);
     this.dumps = options.dumps;
     this.requests = options.requests;
+    this.endings = options.endings;
     this.nowMs = options.nowMs;
     this.config = tables.config[0];
     this.wheel = new TimerWheel(slots + TIMERS_EXTRA, options.nowMs);
@@ -216,6 +224,7 @@ export class EngineState {
     this.reason = new Uint8Array(slots);
     this.how = new Uint8Array(slots);
     this.phaseMs = new Float64Array(slots);
+    this.openedMs = new Float64Array(slots);
     this.checkMs = new Float64Array(slots);
 
     this.fd = tables.sides.fd.subarray(slotFirst * 2, slotEnd * 2);
@@ -304,6 +313,7 @@ export class EngineState {
     this.farm[slot] = farm;
     this.startedMs[slot] = this.nowMs;
     this.progressMs[slot] = this.nowMs;
+    this.openedMs[slot] = 0;
     this.marks[client] = 0;
     this.marks[server] = 0;
     this.progressMark[client] = NO_MARK;

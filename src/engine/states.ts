@@ -34,15 +34,14 @@ export const MARK_DRAINS = 32;
 /** A client that the farm's access list denies: nobody but the abuse server may serve it. */
 export const MARK_DENIED = 64;
 
-/** Why a connection ended, for the counters. */
-export const REASON_ORDERLY = 0;
-export const REASON_ABORT = 1;
-export const REASON_IDLE = 2;
-export const REASON_UNSERVED = 3;
-export const REASON_STOP = 4;
-/** The farm's access list denies the client. */
-export const REASON_DENIED = 5;
-/** Its source has all its places, and nobody more may be parked. */
-export const REASON_REFUSED = 6;
-/** Whatever it was, there is no client whose ending would be counted. */
-export const REASON_IDLER = 7;
+/** Why a connection ended. */
+export {
+  REASON_ORDERLY,
+  REASON_ABORT,
+  REASON_IDLE,
+  REASON_UNSERVED,
+  REASON_STOP,
+  REASON_DENIED,
+  REASON_REFUSED,
+  REASON_IDLER,
+} from '../table/schema.ts';

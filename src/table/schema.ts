@@ -176,6 +176,8 @@ export const settings = table('settings', 1, {
   isDumping: config(u8),
   /** Bytes of what a client says that are written into the worker's ring of requests; 0: nothing is. */
   logText: config(u16),
+  /** 1: connections that end are written into the worker's ring of endings. */
+  isTelling: config(u8),
   /** STOP_* of shared.ts: workers stop accepting and reset their connections. */
   stopping: shared,
   /** Connections in use, over all workers: those that are served, not those that are parked. */
@@ -354,6 +356,19 @@ export const CONNECTION_IDLING = 6;
 export const CONNECTION_DRAINING = 7;
 /** No new operations; those in flight are awaited, then both descriptors are closed. */
 export const CONNECTION_ENDING = 8;
+
+/** Why a connection ended, for the counters. */
+export const REASON_ORDERLY = 0;
+export const REASON_ABORT = 1;
+export const REASON_IDLE = 2;
+export const REASON_UNSERVED = 3;
+export const REASON_STOP = 4;
+/** The farm's access list denies the client. */
+export const REASON_DENIED = 5;
+/** Its source has all its places, and nobody more may be parked. */
+export const REASON_REFUSED = 6;
+/** Whatever it was, there is no client whose ending would be counted. */
+export const REASON_IDLER = 7;
 
 /** In `connections.listener`: an idler came through none. */
 export const LISTENER_NONE = 0xffff;

@@ -205,7 +205,7 @@ for (const loop of LOOPS) {
       running.length = 0;
       const about = (what: RegExp): string[] => pen.lines.filter((line) => what.test(line));
       expect(about(/cannot write the log/).length).toBe(1);
-      const lost = about(/lines of the log that are lost/).map((line) => Number(/lost: (\d+)/.exec(line)?.[1]));
+      const lost = about(/ lines are lost/).map((line) => Number(/log: (\d+) lines/.exec(line)?.[1]));
       expect(lost.reduce((sum, count) => sum + count, 0)).toBe(500);
     });
   });

@@ -4,6 +4,8 @@
  * @owner main thread. @source pen(1), option -l; what is no printable ASCII is a dot, in files and in datagrams.
  */
 import { ENDPOINT_IP, ENDPOINT_KIND, ipText, ipWord, KIND_IPV4 } from '../base/endpoint.ts';
+import { hostText } from '../config/address.ts';
+import type { Configuration } from '../config/model.ts';
 import type { RecordRing } from '../table/records.ts';
 import {
   FILE_TEXT_MAX,
@@ -14,12 +16,14 @@ import {
   requestTextLength,
 } from '../table/requests.ts';
 
+import { serverRows, type Lines } from './log.ts';
+
 /** Bytes of a whole datagram. */
 const DATAGRAM_MAX = 1024;
 /** More than any line takes. */
 const LINE_MAX = 1280;
 /** Bytes of the buffer. */
-export const LINES_BYTES = 2 ** 18;
+const LINES_BYTES = 2 ** 18;
 const LINES_MAX = 2 ** 12;
 const SPACE = 0x20;
 const TILDE = 0x7e;
@@ -36,22 +40,17 @@ const DIGITS = Uint32Array.from({ length: 256 }, (_, byte) => {
   return digits.reduce((sum, digit, i) => sum | (digit << (8 * i)), digits.length << 24);
 });
 
-/** Which lines are wanted. */
-export type LogFormat = 'file' | 'datagrams';
-
 /** A word of a line: neither blanks in it nor what is no character. */
-export function safeWord(text: string): Uint8Array {
+function safeWord(text: string): Uint8Array {
   return Buffer.from(text).map((byte) => (byte === SPACE ? DOT : (SAFE[byte] ?? DOT)));
 }
 
-export class LogLines {
+export class RequestLines implements Lines {
   readonly bytes = Buffer.allocUnsafe(LINES_BYTES);
-  /** Of which so many are lines. */
   length = 0;
-  /** Where each of `count` lines ends. */
   readonly ends = new Uint32Array(LINES_MAX);
   count = 0;
-  private format: LogFormat = 'file';
+  private isFile = true;
   private servers: readonly Uint8Array[] = [];
   /** Wall clock minus the tables' clock, ms. */
   private offsetMs = 0;
@@ -62,20 +61,20 @@ export class LogLines {
   private lastKind = -1;
   private lastText: Uint8Array = NOBODY;
 
-  /** Forgets all lines. @param servers their addresses, by row. @param offsetMs wall clock minus the tables' clock. */
-  begin(servers: readonly Uint8Array[], format: LogFormat, offsetMs: number): void {
-    this.format = format;
-    this.servers = servers;
-    this.offsetMs = offsetMs;
-    this.length = 0;
-    this.count = 0;
+  follow(configuration: Configuration): void {
+    this.isFile = configuration.settings.log?.endpoint === undefined;
+    this.servers = serverRows(configuration).map((server) => (server ? safeWord(hostText(server.endpoint)) : NOBODY));
   }
 
-  /** Adds the line of a record. @returns false, and adds nothing, when there is no room. */
+  begin(offsetMs: number): void {
+    this.offsetMs = offsetMs;
+    this.length = this.count = 0;
+  }
+
   add(ring: RecordRing, at: number): boolean {
     const start = this.length;
     if (start + LINE_MAX > LINES_BYTES || this.count === LINES_MAX) return false;
-    const isFile = this.format === 'file';
+    const { isFile } = this;
     let to = isFile ? start : this.put(PLUS, start);
     to = this.putIp(ring.u8, requestPeerAt(at), to);
     this.bytes[to++] = SPACE;

@@ -1,5 +1,5 @@
 /**
- * The request log: workers write down what clients say, main makes lines of it and brings them to a file, or to penlogd.
+ * A log: workers write records, main makes lines of them and brings them to a file, or to penlogd.
  *
  * Traffic never waits for it. Where lines come faster than they are taken the rings fill, and what finds no room is
  * counted and told of. While nobody says anything nothing runs: the first record after a silence wakes main.
@@ -7,15 +7,12 @@
  * @owner main thread.
  */
 import { KIND_UNIX } from '../base/endpoint.ts';
-import { hostText } from '../config/address.ts';
 import { ConfigError, type Configuration, type LogPlace, type ServerConfig } from '../config/model.ts';
 import { settingPart } from '../config/parts.ts';
 import type { Host } from '../loop/host.ts';
 import { openRecordRing, type RecordRing } from '../table/records.ts';
-import { createRequestRing } from '../table/requests.ts';
 import { openLogDatagrams } from './log-datagrams.ts';
 import { LogFile, tryLogFile, type LogTarget } from './log-file.ts';
-import { LogLines, safeWord } from './log-lines.ts';
 import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
 
 /** From the first record on, until they are taken together. */
@@ -23,7 +20,7 @@ const GATHER_MS = 20;
 /** Between two messages about lines that were lost. */
 const TELL_MS = 10_000;
 
-export interface RequestLogOptions {
+export interface LogOptions {
   readonly host: Pick<Host, 'openDatagrams'>;
   readonly workers: number;
   readonly say: (text: string) => void;
@@ -32,21 +29,44 @@ export interface RequestLogOptions {
   readonly wallMs: () => number;
 }
 
+/** Records as lines, of the same buffer again and again. */
+export interface Lines {
+  readonly bytes: Uint8Array;
+  /** Of which so many are lines. */
+  readonly length: number;
+  /** Where each of `count` lines ends. */
+  readonly ends: Uint32Array;
+  readonly count: number;
+  /** Knows the servers, and the form of the lines, from now on. */
+  follow(configuration: Configuration): void;
+  /** Forgets all lines. @param offsetMs wall clock minus the tables' clock. */
+  begin(offsetMs: number): void;
+  /** Adds the line of the record at `at`. @returns false, and adds nothing, when there is no room. */
+  add(ring: RecordRing, at: number): boolean;
+}
+
+/** What kind of log it is. */
+export interface LogKind {
+  readonly command: string;
+  readonly key: 'log' | 'connectionLog';
+  readonly createRing: () => SharedArrayBuffer;
+  readonly lines: Lines;
+}
+
 /** Where lines go, ready to take them. */
-interface Opened {
+export interface Opened {
   readonly place: LogPlace;
   readonly target: LogTarget;
 }
 
-export class RequestLog {
+export class Log {
   /** One ring for each worker. */
   readonly memory: readonly SharedArrayBuffer[];
   private readonly rings: readonly RecordRing[];
-  private readonly options: RequestLogOptions;
+  private readonly kind: LogKind;
+  private readonly options: LogOptions;
   /** Rings whose first record will wake us. */
   private readonly isHearing: boolean[];
-  private readonly lines = new LogLines();
-  private servers: readonly Uint8Array[] = [];
   private opened: Opened | undefined;
   /** What lines go to from the next ones on. */
   private next: Opened | undefined;
@@ -58,16 +78,18 @@ export class RequestLog {
   private told = 0;
   private toldMs = -Infinity;
 
-  constructor(options: RequestLogOptions) {
+  constructor(kind: LogKind, options: LogOptions) {
+    this.kind = kind;
     this.options = options;
-    this.memory = Array.from({ length: options.workers }, createRequestRing);
+    this.memory = Array.from({ length: options.workers }, kind.createRing);
     this.rings = this.memory.map(openRecordRing);
     this.isHearing = this.rings.map(() => false);
   }
 
   /** Finds out whether what is wanted can be had, and changes nothing. @errors ConfigError. */
-  check(configuration: Configuration): void {
-    if (configuration.settings.log !== this.next?.place) checkLog(configuration);
+  check({ settings }: Configuration): void {
+    const place = settings[this.kind.key];
+    if (!isSame(place, this.next?.place)) checkLog(this.kind, place);
   }
 
   /**
@@ -75,14 +97,16 @@ export class RequestLog {
    *
    * @returns what `follow` needs; whoever does not come to that closes it by `forget`. @errors ConfigError.
    */
-  open({ settings: { log } }: Configuration): Opened | undefined {
-    const { say } = this.options;
-    if (!log || log === this.next?.place) return log && this.next;
-    const { text, endpoint } = log;
-    const target = blamed(log, () =>
-      endpoint && endpoint.kind !== KIND_UNIX ? openLogDatagrams(endpoint, this.options.host) : new LogFile(text, say),
+  open({ settings }: Configuration): Opened | undefined {
+    const place = settings[this.kind.key];
+    if (!place || isSame(place, this.next?.place)) return place && this.next;
+    const { text, endpoint } = place;
+    const { host, say } = this.options;
+    const { bytes } = this.kind.lines;
+    const target = blamed(this.kind, place, () =>
+      endpoint && endpoint.kind !== KIND_UNIX ? openLogDatagrams(endpoint, host, bytes.length) : new LogFile(text, say),
     );
-    return { place: log, target };
+    return { place, target };
   }
 
   /** What was opened is not wanted after all. */
@@ -92,7 +116,7 @@ export class RequestLog {
 
   /** A configuration is in force, and lines go to what was opened for it. */
   follow(configuration: Configuration, opened: Opened | undefined): void {
-    this.servers = textsOf(configuration);
+    this.kind.lines.follow(configuration);
     this.next = opened;
     this.take();
   }
@@ -130,8 +154,9 @@ export class RequestLog {
   /** @returns whether there was something, which is being written. */
   private takeSome(): boolean {
     this.change();
-    const { lines, rings, opened, options } = this;
-    lines.begin(this.servers, opened?.place.endpoint ? 'datagrams' : 'file', options.wallMs() - options.nowMs());
+    const { rings, opened, options } = this;
+    const { lines } = this.kind;
+    lines.begin(options.wallMs() - options.nowMs());
     const isAll = rings.map((ring) => ring.drain((at) => lines.add(ring, at))).every(Boolean);
     if (!opened || lines.length === 0) return false;
     this.writing = this.write(opened.target, isAll);
@@ -139,7 +164,7 @@ export class RequestLog {
   }
 
   private async write(target: LogTarget, isAll: boolean): Promise<void> {
-    const { bytes, length, ends, count } = this.lines;
+    const { bytes, length, ends, count } = this.kind.lines;
     this.lost += await target.write(bytes.subarray(0, length), ends.subarray(0, count));
     this.writing = undefined;
     if (this.isStopping) return;
@@ -175,35 +200,38 @@ export class RequestLog {
     const { nowMs, say } = this.options;
     const all = this.rings.reduce((sum, ring) => sum + ring.dropped(), this.lost);
     if (all === this.told || (!isLast && nowMs() - this.toldMs < TELL_MS)) return;
-    say(`lines of the log that are lost: ${all - this.told}, for want of room, or because they could not be written`);
+    say(
+      `${this.kind.command}: ${all - this.told} lines are lost, for want of room, or because they could not be written`,
+    );
     this.told = all;
     this.toldMs = nowMs();
   }
 }
 
+/** What is at each row of the servers' table. */
+export function serverRows({ servers, emergency, abuse }: Configuration): (ServerConfig | undefined)[] {
+  const rows: (ServerConfig | undefined)[] = Array.from({ length: FIRST_SERVER_ROW + servers.length }, () => undefined);
+  rows[EMERGENCY_ROW] = emergency;
+  rows[ABUSE_ROW] = abuse;
+  servers.forEach((server, index) => (rows[FIRST_SERVER_ROW + index] = server));
+  return rows;
+}
+
 /** Finds out whether there can be the log that is wanted, and makes none. @errors ConfigError. */
-export function checkLog({ settings: { log } }: Configuration): void {
-  if (log && !log.endpoint) blamed(log, () => tryLogFile(log.text));
+export function checkLog(kind: Pick<LogKind, 'command' | 'key'>, place: LogPlace | undefined): void {
+  if (place && !place.endpoint) blamed(kind, place, () => tryLogFile(place.text));
 }
 
-/** What lines call the servers, by row. */
-function textsOf({ servers, emergency, abuse }: Configuration): Uint8Array[] {
-  const texts: Uint8Array[] = [];
-  const put = (row: number, server: ServerConfig | undefined): void => {
-    texts[row] = safeWord(server ? hostText(server.endpoint) : 'none');
-  };
-  put(0, undefined);
-  put(EMERGENCY_ROW, emergency);
-  put(ABUSE_ROW, abuse);
-  servers.forEach((server, index) => put(FIRST_SERVER_ROW + index, server));
-  return texts;
+/** The same place, which stays open. */
+function isSame(one: LogPlace | undefined, other: LogPlace | undefined): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
-function blamed<T>({ text }: LogPlace, open: () => T): T {
+function blamed<T>({ command, key }: Pick<LogKind, 'command' | 'key'>, { text }: LogPlace, open: () => T): T {
   try {
     return open();
   } catch (error) {
-    throw new ConfigError('log', `'${text}' cannot be opened: ${reasonOf(error)}`, settingPart('log'));
+    throw new ConfigError(command, `'${text}' cannot be opened: ${reasonOf(error)}`, settingPart(key));
   }
 }
 

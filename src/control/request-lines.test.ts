@@ -2,13 +2,28 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_IPV6, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
 import { hostText } from '../config/address.ts';
+import { EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { openRecordRing } from '../table/records.ts';
 import { createRequestRing, PEER_WORDS, REQUEST_TEXT_MAX, writeRequest } from '../table/requests.ts';
-import { LogLines, safeWord, type LogFormat } from './log-lines.ts';
+import { RequestLines } from './request-lines.ts';
 
 const LOCAL: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 2), port: 5000 };
-const SERVERS = ['none', '', '', '127.0.0.1', '2001:db8::1', '/run/a b'].map(safeWord);
+const LOG_SERVER: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 10_000 };
+/** From row 3 on. */
+const SERVERS: readonly Endpoint[] = [
+  { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 80 },
+  { kind: KIND_IPV6, ip: Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1), port: 80, scope: 0 },
+  { kind: KIND_UNIX, path: '/run/a b' },
+];
 const IPV4_SERVER = 3;
+type LogFormat = 'file' | 'datagrams';
+
+function configured(format: LogFormat): Configuration {
+  const log = format === 'file' ? { text: '/x', endpoint: undefined } : { text: 'x:1', endpoint: LOG_SERVER };
+  const servers = SERVERS.map((endpoint) => serverAt(endpoint));
+  return { ...EMPTY_CONFIGURATION, servers, settings: { ...EMPTY_CONFIGURATION.settings, log } };
+}
+
 const NOW = 5000;
 const WALL = 1_795_381_793_400;
 
@@ -31,8 +46,9 @@ function linesOf(format: LogFormat, ...all: Said[]): Buffer[] {
     writeRequest(ring, NOW, server, peers, 0, arena, 3, bytes.length, textMax);
   }
   ring.publish();
-  const lines = new LogLines();
-  lines.begin(SERVERS, format, WALL - NOW);
+  const lines = new RequestLines();
+  lines.follow(configured(format));
+  lines.begin(WALL - NOW);
   expect(ring.drain((at) => lines.add(ring, at))).toBe(true);
   const found: Buffer[] = [];
   for (let i = 0; i < lines.count; i++) {
@@ -113,7 +129,8 @@ test('addresses are written as everywhere else', () => {
 
 test('what does not fit stays for the next time', () => {
   const ring = openRecordRing(createRequestRing());
-  const lines = new LogLines();
+  const lines = new RequestLines();
+  lines.follow(configured('file'));
   const peers = new Uint32Array(PEER_WORDS);
   const bytes = Buffer.from('x'.repeat(200));
   let written = 0;
@@ -124,7 +141,7 @@ test('what does not fit stays for the next time', () => {
   ring.publish();
   let [count, isAll] = [0, false];
   for (let round = 0; round < 100 && !isAll; round++) {
-    lines.begin(SERVERS, 'file', 0);
+    lines.begin(0);
     isAll = ring.drain((at) => lines.add(ring, at));
     expect(lines.count).toBeGreaterThan(0);
     count += lines.count;
