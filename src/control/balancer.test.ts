@@ -114,6 +114,8 @@ describe('a host that lets us listen', () => {
       createWake: () => 78,
       wake: () => undefined,
       tuneListening: (fd: number, { backlog, noDelay }: Tuning) => notes.push(`tune ${fd} ${backlog} ${noDelay}`),
+      holdNewcomers: (fd: number) => notes.push(`hold ${fd}`),
+      hasWaiting: (_fd: number, done: (isWaiting: boolean) => void) => done(false),
       stopListening: (fd: number) => notes.push(`stop ${fd}`),
       close: (fd: number) => notes.push(`close ${fd}`),
       abort: (fd: number) => notes.push(`abort ${fd}`),
@@ -336,8 +338,8 @@ describe('a host that lets us listen', () => {
     expect([balancer.address, notes]).toEqual(['127.0.0.1:0', []]);
     Object.assign(host, { listen: () => ({ fd: 79 }) });
     await balancer.apply(moved);
-    expect([balancer.address, notes]).toEqual(['/run/pen.sock', ['stop 77', 'close 77']]);
+    expect([balancer.address, notes]).toEqual(['/run/pen.sock', ['hold 77', 'stop 77', 'close 77']]);
     await balancer.stop();
-    expect(notes).toEqual(['stop 77', 'close 77', 'close 79', 'unlink /run/pen.sock']);
+    expect(notes).toEqual(['hold 77', 'stop 77', 'close 77', 'close 79', 'unlink /run/pen.sock']);
   });
 });

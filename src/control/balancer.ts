@@ -5,10 +5,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, portOf, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, limitsOf, type Configuration, type WrittenEndpoint, type LoopChoice } from '../config/model.ts';
+import { endpointText, portOf } from '../base/endpoint.ts';
+import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
 import { settingPart } from '../config/parts.ts';
-import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
+import type { Host } from '../loop/host.ts';
 import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/room.ts';
@@ -18,6 +18,7 @@ import { checkLists } from './access-lists.ts';
 import type { Prepared } from './controller.ts';
 import { countriesFor, type ReadCountries } from './countries.ts';
 import { Dumps, type WriteDump } from './dumps.ts';
+import { closeListeners, hasWaiting, openListener, recordOf } from './listeners.ts';
 import { publish, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
 import type { Logs } from './logs.ts';
@@ -37,6 +38,11 @@ const PUBLISH_WAIT_MS = 2;
 const PUBLISH_TRIES = 1500;
 /** Longer than a turn: an accept that was cancelled in it has ended. */
 const RETIRE_MS = 100;
+/** Longer than most handshakes: those that had begun at a listener that is left have ended. */
+const HANDSHAKE_MS = 100;
+/** How long those who wait at a listener that is left may wait for room. */
+const ROOM_WAIT_SECONDS = 2;
+const ROOM_WAIT_MS = 10;
 /** Key of the tables' hashes: as many bits as a random integer has. */
 const SEED_MAX = 2 ** 48 - 1;
 
@@ -69,6 +75,7 @@ export class Balancer {
   private readonly readCountries: ReadCountries;
   private readonly dumps: Dumps | undefined;
   private readonly logs: Logs | undefined;
+  private readonly say: (text: string) => void;
   private running: Running;
 
   private constructor(
@@ -79,6 +86,7 @@ export class Balancer {
     readCountries: ReadCountries,
     dumps: Dumps | undefined,
     logs: Logs | undefined,
+    say: (text: string) => void,
   ) {
     this.host = host;
     this.tables = tables;
@@ -87,6 +95,7 @@ export class Balancer {
     this.readCountries = readCountries;
     this.dumps = dumps;
     this.logs = logs;
+    this.say = say;
   }
 
   /**
@@ -94,7 +103,7 @@ export class Balancer {
    * own, the worker comes first.
    *
    * A number of connections that nobody has said shrinks to what the machine allows.
-   * @param program what workers run. @param say is told what happens to workers.
+   * @param program what workers run. @param say is told what happens to workers and clients.
    * @param beforeServing is called when everything stands, before the first client is taken: for giving up rights.
    * @param readCountries where lists ask for countries: before rights are given up.
    * @param outlets take dumps, and requests; without them there are none.
@@ -133,7 +142,7 @@ export class Balancer {
       };
       const supervisor = await Supervisor.start(start);
       const running = inForce(configuration, listeners, limits);
-      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, logs);
+      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, logs, say);
       if (host.listenInLoop) await balancer.listen();
       logs?.follow(configuration, logs.open(configuration));
       await beforeServing();
@@ -215,6 +224,8 @@ export class Balancer {
     try {
       opened = this.logs?.open(configuration) ?? [];
       await this.publish(configuration, listeners, limits);
+      // Who waits at the old one came first.
+      await this.publish(configuration, isMoved ? [...before.listeners, ...listeners] : listeners, limits);
     } catch (error) {
       this.logs?.forget(opened);
       if (isMoved) closeListeners(this.host, listeners);
@@ -223,7 +234,7 @@ export class Balancer {
     this.logs?.follow(configuration, opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
-    if (isMoved) await this.retire(before.listeners);
+    if (isMoved) await this.leave(before.listeners);
     else this.tuneListeners(before);
   }
 
@@ -276,11 +287,27 @@ export class Balancer {
     this.dumps?.follow(next.settings);
   }
 
+  /** Has those who wait at listeners that are left accepted, as far as there is room, and closes the listeners. */
+  private async leave(listeners: readonly OpenListener[]): Promise<void> {
+    for (const { fd } of listeners) this.host.holdNewcomers(fd);
+    await delay(HANDSHAKE_MS);
+    const tries = (ROOM_WAIT_SECONDS * 1000) / ROOM_WAIT_MS;
+    for (let tried = 0; tried < tries && (await hasWaiting(this.host, listeners)); tried++) await delay(ROOM_WAIT_MS);
+    const { configuration, listeners: current, limits } = this.running;
+    await this.publish(configuration, current, limits);
+    await this.retire(listeners);
+  }
+
   /** Closes listeners that are no longer published, once no worker can have an accept on them. */
   private async retire(listeners: readonly OpenListener[]): Promise<void> {
     const before = (currentVersion(this.tables) - 1) >>> 0;
     for (let waited = 0; !allWorkersPast(this.tables, before) && waited < PUBLISH_TRIES; waited++) {
       await delay(PUBLISH_WAIT_MS);
+    }
+    if (await hasWaiting(this.host, listeners)) {
+      const where = listeners.map(({ endpoint }) => endpointText(endpoint, 0)).join(', ');
+      const why = `for want of room within ${ROOM_WAIT_SECONDS} seconds`;
+      this.say(`listen address: clients that waited at ${where} have been reset, ${why}`);
     }
     for (const { fd } of listeners) this.host.stopListening(fd);
     // The turn that noted the version also cancels the accept; its end is the loop's business.
@@ -330,38 +357,6 @@ function loopOf(host: Host, { settings }: Configuration): LoopChoice {
   return 'node';
 }
 
-function closeListeners(host: Host, listeners: readonly OpenListener[]): void {
-  for (const { fd, endpoint } of listeners) {
-    host.close(fd);
-    if (endpoint[ENDPOINT_KIND] === KIND_UNIX) host.unlinkOwn(endpointText(endpoint, 0));
-  }
-}
-
-/** @param beside listeners that this one replaces. @param isTrial only whether it can be had. */
-async function openListener(
-  host: Host,
-  configuration: Configuration,
-  { backlog }: Room,
-  { beside = [], isTrial = false }: { readonly beside?: readonly OpenListener[]; readonly isTrial?: boolean } = {},
-): Promise<OpenListener> {
-  const { listen, settings } = configuration;
-  if (!listen)
-    throw new ConfigError('listen address', 'missing; write where clients come to, as in pen 80 server:8080');
-  const wanted = recordOf(listen);
-  const { fd, error } = await listenOn(host, wanted, {
-    backlog,
-    noDelay: settings.tcpNodelay,
-    keepAlive: true,
-    beside: beside.find(({ endpoint }) => hasSamePort(endpoint, wanted))?.fd,
-    isTrial,
-  });
-  if (error)
-    throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`, {
-      of: 'listen',
-    });
-  return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
-}
-
 /** What was said, and numbers in the places of those that nobody has said. */
 function fittedTo(configuration: Configuration, { connMax, parkedMax }: Room): Configuration {
   const { clientsMax } = limitsOf(configuration.settings);
@@ -384,22 +379,6 @@ function inForce(configuration: Configuration, listeners: readonly OpenListener[
   const endpoint = { ...listen.endpoint, port: portOf(at.endpoint, 0) };
   const chosen = { text: endpointText(at.endpoint, 0), endpoint };
   return { configuration: { ...configuration, listen: chosen }, listeners, limits };
-}
-
-function recordOf({ endpoint }: WrittenEndpoint): Uint8Array {
-  const record = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, record, 0);
-  return record;
-}
-
-function hasSamePort(one: Uint8Array, other: Uint8Array): boolean {
-  if (one[ENDPOINT_KIND] === KIND_UNIX || other[ENDPOINT_KIND] === KIND_UNIX) return false;
-  return portOf(one, 0) === portOf(other, 0);
-}
-
-async function listenOn(host: Host, endpoint: Uint8Array, options: ListenOptions): Promise<ListenResult> {
-  if (!host.listenInLoop) return host.listen(endpoint, options);
-  return new Promise((resolve) => host.listenInLoop?.(endpoint, options, resolve));
 }
 
 /** Slots of the connections table that the workers of this host can serve. */

@@ -26,6 +26,7 @@ import type {
   LoopKindReport,
   Tuning,
 } from '../loop/host.ts';
+import { dropNewcomers } from './newcomers.ts';
 import { changeRoot, sealRights } from './rights.ts';
 import { decodePeer, encodeSockaddr, SOCKADDR_SIZE } from './sockaddr.ts';
 import {
@@ -44,6 +45,7 @@ import { openSystemLog } from './system-log.ts';
 import { probeUring } from './uring/probe.ts';
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
+const POLLIN = 1;
 const POLLOUT = 4;
 /* @source flock(2): LOCK_EX, LOCK_NB */
 const LOCK_EXCLUSIVE = 2;
@@ -137,6 +139,16 @@ export class LinuxHost implements Host {
     this.libc.listen(fd, backlog);
   }
 
+  holdNewcomers(fd: Fd): void {
+    const endpoint = this.localEndpoint(fd);
+    if (endpoint[ENDPOINT_KIND] === KIND_UNIX) this.unlinkOwn(endpointText(endpoint, 0));
+    else dropNewcomers(this.ffi, fd);
+  }
+
+  hasWaiting(fd: Fd, done: (isWaiting: boolean) => void): void {
+    done(this.isReady(fd, POLLIN));
+  }
+
   stopListening(fd: Fd): void {
     this.libc.shutdown(fd, SHUT_RDWR);
   }
@@ -190,10 +202,8 @@ export class LinuxHost implements Host {
   }
 
   canWrite(fd: number): boolean {
-    this.view.setInt32(POLL_AT, fd, true);
-    this.view.setInt16(POLL_AT + 4, POLLOUT, true);
     // An error of the descriptor is an event as well, and the write will tell it.
-    return this.libc.poll(this.base + POLL_AT, 1, 0) !== 0;
+    return this.isReady(fd, POLLOUT);
   }
 
   lockFile(fd: number): boolean {
@@ -233,6 +243,12 @@ export class LinuxHost implements Host {
       { kind: 'uring', reason: probeUring(this.ffi) },
       { kind: 'epoll', reason: '' },
     ];
+  }
+
+  private isReady(fd: number, events: number): boolean {
+    this.view.setInt32(POLL_AT, fd, true);
+    this.view.setInt16(POLL_AT + 4, events, true);
+    return this.libc.poll(this.base + POLL_AT, 1, 0) !== 0;
   }
 
   private refusal(errno: number, endpoint: Uint8Array): HostError {

@@ -101,6 +101,16 @@ export interface Host {
   tuneListening(fd: Fd, options: Tuning): void;
 
   /**
+   * Nobody new comes to a listener; those who wait at it stay, to be accepted. A unix path is removed. Who comes to an
+   * address all the same is refused or not answered, and then tries again a second later, at whoever listens there by
+   * then; handshakes under way still end well where the system can do that.
+   */
+  holdNewcomers(fd: Fd): void;
+
+  /** Tells, at once or soon, whether anybody waits at a listener to be accepted. */
+  hasWaiting(fd: Fd, done: (isWaiting: boolean) => void): void;
+
+  /**
    * A listener takes no more clients, while its descriptor stays for accepts that are still to end. Those who waited at
    * it are reset at once, rather than when it is closed. No-op where the loop listens.
    */

@@ -9,10 +9,20 @@ export type Request =
   | { readonly ask: 'wake' }
   | { readonly ask: 'listen'; readonly id: number; readonly endpoint: Uint8Array; readonly options: ListenOptions }
   | { readonly ask: 'tune'; readonly fd: number; readonly tuning: Tuning }
+  | { readonly ask: 'hold'; readonly fd: number }
+  | { readonly ask: 'waiting'; readonly id: number; readonly fd: number }
   | { readonly ask: 'close'; readonly fd: number };
 
+export type Answer = Listening | Waiting;
+
+/** What the loop answers to `waiting`: whether anybody does. */
+export interface Waiting {
+  readonly id: number;
+  readonly isWaiting: boolean;
+}
+
 /** What the loop answers to `listen`: the listener and where it really listens, or the error's name. */
-export interface Answer {
+export interface Listening {
   readonly id: number;
   readonly fd: number;
   readonly endpoint: Uint8Array;

@@ -20,7 +20,7 @@ import type {
   LoopKindReport,
   Tuning,
 } from '../loop/host.ts';
-import { type Answer, channelName, type Request } from './channel.ts';
+import { type Answer, channelName, type Listening, type Request } from './channel.ts';
 
 /** A worker that has not answered by then will not. */
 const ANSWER_MS = 5000;
@@ -31,7 +31,8 @@ export class NodeHost implements Host {
   /** To the loop made last: there is one. */
   private channel: BroadcastChannel | undefined;
   private asked = 0;
-  private readonly waiting = new Map<number, (answer: Answer) => void>();
+  private readonly opening = new Map<number, (answer: Listening) => void>();
+  private readonly looking = new Map<number, (isWaiting: boolean) => void>();
   private readonly endpoints = new Map<number, Uint8Array>();
   private limit: DescriptorLimit | undefined;
 
@@ -43,18 +44,34 @@ export class NodeHost implements Host {
   listenInLoop(endpoint: Uint8Array, options: ListenOptions, done: (result: ListenResult) => void): void {
     const id = ++this.asked;
     const late = setTimeout(() => settle({ id, fd: -1, endpoint, code: 'ETIME' }), ANSWER_MS);
-    const settle = (answer: Answer): void => {
+    const settle = (answer: Listening): void => {
       clearTimeout(late);
-      this.waiting.delete(id);
+      this.opening.delete(id);
       if (answer.code === '') this.endpoints.set(answer.fd, answer.endpoint);
       done(answer.code === '' ? { fd: answer.fd as Fd } : { error: refusalFor(answer.code, endpoint) });
     };
-    this.waiting.set(id, settle);
+    this.opening.set(id, settle);
     this.ask({ ask: 'listen', id, endpoint, options });
   }
 
   localEndpoint(fd: Fd): Uint8Array {
     return this.endpoints.get(fd) ?? new Uint8Array(ENDPOINT_SIZE);
+  }
+
+  holdNewcomers(fd: Fd): void {
+    this.ask({ ask: 'hold', fd });
+  }
+
+  hasWaiting(fd: Fd, done: (isWaiting: boolean) => void): void {
+    const id = ++this.asked;
+    const late = setTimeout(() => settle(false), ANSWER_MS);
+    const settle = (isWaiting: boolean): void => {
+      clearTimeout(late);
+      this.looking.delete(id);
+      done(isWaiting);
+    };
+    this.looking.set(id, settle);
+    this.ask({ ask: 'waiting', id, fd });
   }
 
   /** Nothing: the loop hands out no client that nobody asks for, and closing follows. */
@@ -90,7 +107,8 @@ export class NodeHost implements Host {
     const channel = new BroadcastChannel(channelName(++this.wakes));
     channel.onmessage = (event) => {
       const { data } = event as { data: Answer };
-      this.waiting.get(data.id)?.(data);
+      if ('isWaiting' in data) this.looking.get(data.id)?.(data.isWaiting);
+      else this.opening.get(data.id)?.(data);
     };
     // The worker keeps the process alive, as long as it shall live.
     channel.unref();

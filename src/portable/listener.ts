@@ -72,12 +72,21 @@ export class Listener {
   }
 
   get isWaitedFor(): boolean {
-    return this.wanted > 0 && this.waiting.length > 0;
+    return this.wanted > 0 && this.hasWaiting;
+  }
+
+  get hasWaiting(): boolean {
+    return this.waiting.length > 0;
   }
 
   /** The client that has waited longest. */
   next(): Socket | undefined {
     return this.waiting.shift();
+  }
+
+  /** Who waits stays. Whom libuv has not taken yet, in its present round, the system resets. */
+  holdNewcomers(): void {
+    this.server.close();
   }
 
   close(): void {

@@ -105,6 +105,17 @@ export class NodeLoop implements Loop {
     if (listener instanceof Listener) listener.tune(tuning);
   }
 
+  /** Nobody new comes to a listener, those who wait stay. No-op where nothing listens. */
+  holdNewcomers(fd: number): void {
+    const listener = this.numbers.get(fd);
+    if (listener instanceof Listener) listener.holdNewcomers();
+  }
+
+  hasWaiting(fd: number): boolean {
+    const listener = this.numbers.get(fd);
+    return listener instanceof Listener && listener.hasWaiting;
+  }
+
   /** Somebody calls: the next turn is told. */
   wake(): void {
     this.isWoken = true;

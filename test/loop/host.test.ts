@@ -193,6 +193,46 @@ describe.runIf(ffi)('host', () => {
     );
   });
 
+  test('at a listener that is held nobody new arrives, and who waits there stays', async () => {
+    const waitsAt = (fd: Fd): boolean => {
+      let is: boolean | undefined;
+      host.hasWaiting(fd, (isWaiting) => (is = isWaiting));
+      return is!;
+    };
+    const first = listen(loopback);
+    const port = portOf(host.localEndpoint(first));
+    expect(waitsAt(first)).toBe(false);
+    const early = connect(port, '127.0.0.1');
+    await new Promise((resolve) => early.once('connect', resolve));
+    expect(waitsAt(first)).toBe(true);
+    host.holdNewcomers(first);
+    expect(waitsAt(first)).toBe(true);
+    const sockets = bindSockets(ffi!);
+    const accepted = sockets.acceptOne(first, new Uint8Array(PEER_SIZE), 0);
+    open.push(accepted as Fd);
+    const heard = new Promise((resolve) => early.once('data', (bytes: Buffer) => resolve(String(bytes))));
+    const memory = ffi!.reserve(64);
+    new Uint8Array(memory.buffer).set(Buffer.from('hello'));
+    expect(ffi!.libc.send(accepted, memory.base, 5, 0)).toBe(5);
+    expect(await heard, 'of a connection that stood before').toBe('hello');
+    early.destroy();
+    // Dropped, not refused: it comes again after a second, and finds the listener that stands there by then.
+    const late = connect(port, '127.0.0.1');
+    const connected = new Promise<void>((resolve, reject) => late.once('connect', resolve).once('error', reject));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(waitsAt(first)).toBe(false);
+    const { fd } = host.listen(record({ kind: KIND_IPV4, ip: new Uint8Array(4), port }), { ...options, beside: first });
+    open.push(fd!);
+    host.stopListening(first);
+    await connected;
+    expect(waitsAt(fd!)).toBe(true);
+    late.destroy();
+    const path = join(folder, 'held');
+    const held = listen(unix(path));
+    host.holdNewcomers(held);
+    expect(existsSync(path)).toBe(false);
+  });
+
   test('an address of another machine is refused with a reason', () => {
     const error = refusalOf(record({ kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 1), port: 0 }));
     expect(error.code).toBe('EADDRNOTAVAIL');

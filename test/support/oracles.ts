@@ -25,6 +25,7 @@ const TEXTS: readonly RegExp[] = [
   /^using Node's own loop: one worker, /,
   /^running as root: say -u USER to give that up, or -u root if it has to be$/,
   /^control: (listen|conn_max): .+/,
+  /^listen address: clients that waited at \S+ have been reset, for want of room within 2 seconds$/,
   /^\S+ read again: (nothing changes|[0-9]+ lines change)$/,
   /^no connection to a server can come from the source address: /,
   /^(all connections are in use \(conn_max, -x\)|too many connections wait for their servers \(pending_max\)|out of descriptors \(ulimit -n\)): further clients wait in the backlog$/,

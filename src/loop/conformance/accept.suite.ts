@@ -110,6 +110,25 @@ export const acceptCases: readonly Case[] = [
     },
   },
   {
+    name: 'takes on from a listener under another number, once the accept before has ended',
+    *script(stage) {
+      const [left, kept] = [stage.net.listen(KIND_IPV4), stage.net.listen(KIND_IPV4)];
+      const [low, high] = [stage.nextListener(), stage.nextListener()];
+      const seqs = [stage.accept(low, left.fd, 4), stage.accept(high, kept.fd, 4)];
+      yield* stage.rest(1000);
+      [low, high].forEach((slot, i) => stage.loop.cancel(OP_ACCEPT, slot, seqs[i]!));
+      for (const [i, slot] of [low, high].entries()) {
+        equal((yield* stage.next(OP_ACCEPT, slot, seqs[i]!)).result, -ECANCELED, `cancelled accept ${i}`);
+      }
+      const seq = stage.accept(low, kept.fd, 4);
+      yield* stage.rest(1000);
+      const [peer] = connectMany(stage, kept, 1);
+      const { addresses } = yield* collect(stage, low, seq);
+      equalBytes(addresses[0]!, peer!.address, 'client');
+      equal(stage.arrived.length, 0, 'completions of anybody else');
+    },
+  },
+  {
     name: 'survives a client that aborts while it waits in the backlog',
     *script(stage) {
       const listener = stage.net.listen(KIND_IPV4);
