@@ -28,3 +28,10 @@ export function isServerSet(config: ConfigBank, server: number): boolean {
 export function isAvailable(tables: Tables, config: ConfigBank, server: number, nowDs: number): boolean {
   return isServerSet(config, server) && blacklistedUntil(tables, server) <= nowDs;
 }
+
+/** Whether a row stands for the same address, or for none, in both. */
+export function hasSameAddress({ servers: now }: ConfigBank, { servers: before }: ConfigBank, server: number): boolean {
+  const from = server * ENDPOINT_SIZE;
+  for (let at = from; at < from + ENDPOINT_SIZE; at++) if (now.endpoint[at] !== before.endpoint[at]) return false;
+  return true;
+}

@@ -11,6 +11,7 @@ import { settingPart } from '../config/parts.ts';
 import type { Host } from '../loop/host.ts';
 import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
+import { clearBlacklist } from '../table/shared.ts';
 import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { expectClients } from './big-pages.ts';
@@ -19,7 +20,7 @@ import type { Prepared } from './controller.ts';
 import { countriesFor, type ReadCountries } from './countries.ts';
 import { Dumps, type WriteDump } from './dumps.ts';
 import { closeListeners, hasWaiting, openListener, recordOf } from './listeners.ts';
-import { publish, type Limits, type OpenListener } from './publisher.ts';
+import { movedServers, publish, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
 import type { Logs } from './logs.ts';
 import { Supervisor } from './supervisor.ts';
@@ -277,6 +278,8 @@ export class Balancer {
   private async publish(next: Configuration, listeners: readonly OpenListener[], limits: Room): Promise<void> {
     const { configuration } = this.running;
     const fitted = fittedTo(next, limits);
+    const moved = movedServers(next, configuration);
+    this.forgetFailures(moved);
     for (let waited = 0; !publish(this.tables, fitted, listeners, limits, configuration); waited++) {
       if (waited === PUBLISH_TRIES)
         throw new ConfigError('pen', 'the workers are too busy to take a new configuration');
@@ -285,6 +288,23 @@ export class Balancer {
     }
     this.supervisor.wake();
     this.dumps?.follow(next.settings);
+    if (moved.length === 0) return;
+    // A worker that did not know it yet may have noted a failure of the old address since.
+    await this.allFollow();
+    this.forgetFailures(moved);
+  }
+
+  /** What failed was another address. */
+  private forgetFailures(servers: readonly number[]): void {
+    for (const server of servers) clearBlacklist(this.tables, server);
+  }
+
+  /** Waits until every worker works with what was published last; not for ever. */
+  private async allFollow(): Promise<void> {
+    const before = (currentVersion(this.tables) - 1) >>> 0;
+    for (let waited = 0; !allWorkersPast(this.tables, before) && waited < PUBLISH_TRIES; waited++) {
+      await delay(PUBLISH_WAIT_MS);
+    }
   }
 
   /** Has those who wait at listeners that are left accepted, as far as there is room, and closes the listeners. */
@@ -300,10 +320,7 @@ export class Balancer {
 
   /** Closes listeners that are no longer published, once no worker can have an accept on them. */
   private async retire(listeners: readonly OpenListener[]): Promise<void> {
-    const before = (currentVersion(this.tables) - 1) >>> 0;
-    for (let waited = 0; !allWorkersPast(this.tables, before) && waited < PUBLISH_TRIES; waited++) {
-      await delay(PUBLISH_WAIT_MS);
-    }
+    await this.allFollow();
     if (await hasWaiting(this.host, listeners)) {
       const where = listeners.map(({ endpoint }) => endpointText(endpoint, 0)).join(', ');
       const why = `for want of room within ${ROOM_WAIT_SECONDS} seconds`;

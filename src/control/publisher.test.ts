@@ -21,7 +21,7 @@ import {
 import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
 import { FARM_F_STUBBORN } from '../table/schema.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
-import { FIRST_SERVER_ROW, publish } from './publisher.ts';
+import { EMERGENCY_ROW, FIRST_SERVER_ROW, movedServers, publish } from './publisher.ts';
 
 const LIMITS = { descriptorMax: 960 };
 const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const;
@@ -188,4 +188,14 @@ describe('publishing again', () => {
     expect(publish(tables, configuration([server(3)]), LISTENERS, LIMITS)).toBe(true);
     expect(addresses(tables)).toEqual(['192.0.2.3:80']);
   });
+});
+
+test('which rows stand for another address: those that moved, came, or are another kind of server', () => {
+  const before = configuration([server(1), server(2), server(3)], {}, server(9));
+  const rows = (servers: readonly ServerConfig[], emergency?: ServerConfig): number[] =>
+    movedServers(configuration(servers, {}, emergency), before);
+  expect(rows([server(1), server(2, { max: 7 }), server(3)], server(9))).toEqual([]);
+  expect(rows([server(1), server(4), server(3)], server(8))).toEqual([EMERGENCY_ROW, FIRST_SERVER_ROW + 1]);
+  expect(rows([server(1), server(2), server(3), server(4)], server(9))).toEqual([FIRST_SERVER_ROW + 3]);
+  expect(movedServers(before, before)).toEqual([]);
 });

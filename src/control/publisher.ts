@@ -15,6 +15,7 @@ import {
   type ServerConfig,
   type Settings,
 } from '../config/model.ts';
+import { shared } from '../config/parts.ts';
 import { DUMP_DEBUG } from '../table/dumps.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
 import {
@@ -114,6 +115,18 @@ export function publish(
   commitPublish(tables);
   liveLists.set(tables, lists);
   return true;
+}
+
+/** Rows of servers that stand for another address than before, or for their first one. */
+export function movedServers(configuration: Configuration, previous: Configuration): number[] {
+  const addresses = ({ emergency, abuse, servers }: Configuration): readonly (Endpoint | undefined)[] =>
+    [emergency, abuse, ...servers].map((server) => server?.endpoint);
+  const before = addresses(previous);
+  const now = configuration === previous ? before : addresses(configuration);
+  // The emergency and the abuse server have the rows in front of the others.
+  return now.flatMap((endpoint, index) =>
+    endpoint === before[index] || shared(before[index], endpoint) === before[index] ? [] : [EMERGENCY_ROW + index],
+  );
 }
 
 function writeSettings(

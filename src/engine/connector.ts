@@ -19,10 +19,11 @@ import {
 import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { nextAfterFailure, takePlace } from '../balance/attempt.ts';
 import { chooseInTurn, chooseServer } from '../balance/choose.ts';
-import { deciseconds, NO_SERVER } from '../balance/servers.ts';
+import { deciseconds, hasSameAddress, NO_SERVER } from '../balance/servers.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
 import { rememberServer, touchClient } from '../table/clients.ts';
 import { blacklist, blacklistedUntil, clearBlacklist, countConnect, countFailure } from '../table/shared.ts';
+import type { ConfigBank } from '../table/tables.ts';
 import { end, joined, leaveConnecting, leaveServer } from './ending.ts';
 import { awaitIdler, leavesPlace } from './idler-places.ts';
 import { CHECK_MS, submitConnect, submitRecv, submitWatch } from './operations.ts';
@@ -30,11 +31,13 @@ import { startRelay } from './relay.ts';
 import type { EngineState } from './state.ts';
 import { pauseForDescriptors } from './accept-state.ts';
 import {
+  CONNECTING,
   ENDING,
   IDLING,
   MARK_CONNECT_EXPIRED,
   MARK_DENIED,
   MARK_FAILED,
+  MARK_MOVED,
   OPEN,
   PENDING_CONNECT,
   REASON_UNSERVED,
@@ -185,7 +188,7 @@ function established(e: EngineState, slot: number): void {
   const isIdler = e.isIdler(slot);
   e.state[slot] = isIdler ? IDLING : OPEN;
   leaveConnecting(e);
-  if (blacklistedUntil(e.tables, server) !== 0) clearBlacklist(e.tables, server);
+  if (!isMoved(e, slot) && blacklistedUntil(e.tables, server) !== 0) clearBlacklist(e.tables, server);
   e.count(e.tables.counters.connected, 1);
   countConnect(e.tables, server);
   e.progressMs[slot] = e.nowMs;
@@ -201,16 +204,33 @@ function established(e: EngineState, slot: number): void {
 function connectFailed(e: EngineState, slot: number, errno: number): void {
   const side = slot * 2 + 1;
   const server = e.server[slot];
-  const isExpired = (e.marks[side] & MARK_CONNECT_EXPIRED) !== 0;
   e.closeSide(side, CLOSE_ORDERLY);
   leaveServer(e, slot);
   e.clearTimer(slot);
-  if (isExpired) e.count(e.tables.counters.connectTimedOut, 1);
-  if (!isExpired && isUnbound(e, errno)) e.count(e.tables.counters.unbound, 1);
-  else if (isExpired || !isBlameless(errno)) punish(e, slot, server);
+  if (!isMoved(e, slot)) judge(e, slot, server, errno);
   if (!e.isIdler(slot)) e.marks[slot * 2] |= MARK_FAILED;
   failOver(e, slot, server);
   countFailover(e, slot);
+}
+
+/** What a connect that came to nothing says about the server. */
+function judge(e: EngineState, slot: number, server: number, errno: number): void {
+  const isExpired = (e.marks[slot * 2 + 1] & MARK_CONNECT_EXPIRED) !== 0;
+  if (isExpired) e.count(e.tables.counters.connectTimedOut, 1);
+  if (!isExpired && isUnbound(e, errno)) e.count(e.tables.counters.unbound, 1);
+  else if (isExpired || !isBlameless(errno)) punish(e, slot, server);
+}
+
+/** Another configuration is in force: what comes of connects to addresses that it no longer has says nothing about others. */
+export function noteMovedServers(e: EngineState, before: ConfigBank): void {
+  for (let slot = 0; slot < e.slotsTouched; slot++) {
+    if (e.state[slot] !== CONNECTING || hasSameAddress(e.config, before, e.server[slot])) continue;
+    e.marks[slot * 2 + 1] |= MARK_MOVED;
+  }
+}
+
+function isMoved(e: EngineState, slot: number): boolean {
+  return (e.marks[slot * 2 + 1] & MARK_MOVED) !== 0;
 }
 
 /** Counts that a connection whose server has failed has another one now. It may have had to wait for that. */

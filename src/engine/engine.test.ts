@@ -3,6 +3,7 @@
  * steps together are right, under faults and in any order, is the simulator's business.
  */
 import { describe, expect, test } from 'vitest';
+import { ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { EADDRNOTAVAIL, ECANCELED, ECONNREFUSED, ECONNRESET, EMFILE, EPIPE } from '../base/errno.ts';
 import {
   CLOSE_ABORT,
@@ -17,6 +18,7 @@ import {
 } from '../loop/loop.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
 import {
+  blacklist,
   blacklistedUntil,
   connectionsUsed,
   inFlightOf,
@@ -92,6 +94,25 @@ describe('connecting', () => {
     expect(stage.pending(OP_SEND, SERVER)).toBeUndefined();
     stage.turn([OP_CONNECT, SERVER, 0]);
     expect(stage.pending(OP_SEND, SERVER)).toMatchObject({ offset: 7 * SMALL, length: 5 });
+  });
+
+  test.each([
+    ['fails', ECONNREFUSED],
+    ['stands', 0],
+  ])('a connect that %s after its server got another address says nothing about that', (_, errno) => {
+    const stage = new Stage();
+    stage.accept(50);
+    const FAILED_AGAIN = 2 ** 30;
+    stage.change((draft) => (draft.servers.endpoint[(FIRST_SERVER + 1) * ENDPOINT_SIZE + 3] = 81));
+    stage.turn();
+    if (errno === 0) blacklist(stage.tables, FIRST_SERVER + 1, FAILED_AGAIN);
+    stage.turn([OP_CONNECT, SERVER, -errno]);
+    expect(blacklistedUntil(stage.tables, FIRST_SERVER + 1)).toBe(errno === 0 ? FAILED_AGAIN : 0);
+    expect(stage.count('connectFailed')).toBe(0);
+    if (errno === 0) return;
+    expect(stage.pending(OP_CONNECT, SERVER)?.to, 'the next one is tried').toBe('10.0.0.1:80');
+    stage.turn([OP_CONNECT, SERVER, -errno]);
+    expect(blacklistedUntil(stage.tables, FIRST_SERVER), 'the next attempt counts').toBeGreaterThan(0);
   });
 
   test('a server that refuses is blacklisted and the next one tried; the client is left in peace', () => {

@@ -33,7 +33,7 @@ import { resumeAccept } from './accept-state.ts';
 import { armAccepts, onAccept } from './acceptor.ts';
 import { onParkingTimer, serveParked } from './admission.ts';
 import { takeBulkTurn } from './bulk-turns.ts';
-import { onConnect } from './connector.ts';
+import { noteMovedServers, onConnect } from './connector.ts';
 import { onConnectionTimer, superviseAll } from './deadlines.ts';
 import { end } from './ending.ts';
 import { keepIdlers, leaveServersOf } from './idlers.ts';
@@ -150,6 +150,7 @@ function followConfiguration(e: EngineState): void {
     e.config = configAt(e.tables, version);
     // As long as the version is not noted, what was in force before is still there.
     if (e.idlers > 0) leaveServersOf(e, before);
+    if (e.connecting > 0) noteMovedServers(e, before);
     e.streamOptions = streamOptionsOf(e.config);
     e.dumping = e.config.settings.isDumping[0] === 0 ? undefined : e.dumps;
     e.logText = e.config.settings.logText[0];

@@ -7,7 +7,8 @@
  * or refuses them costs a connect a second for each.
  */
 import { assert } from '../base/assert.ts';
-import { ENDPOINT_SIZE, PEER_SIZE } from '../base/endpoint.ts';
+import { hasSameAddress } from '../balance/servers.ts';
+import { PEER_SIZE } from '../base/endpoint.ts';
 import { CLOSE_ORDERLY } from '../loop/loop.ts';
 import { LISTENER_NONE } from '../table/schema.ts';
 import { reservePlaces, takeConnection } from '../table/shared.ts';
@@ -93,13 +94,7 @@ export function closeIdler(e: EngineState): void {
 /** Another configuration is in force: closes the idlers whose server is no longer there, or somewhere else. */
 export function leaveServersOf(e: EngineState, before: ConfigBank): void {
   for (let slot = 0; slot < e.slotsTouched; slot++) {
-    if (!isStanding(e, slot) || isSameServer(e.config, before, e.server[slot])) continue;
+    if (!isStanding(e, slot) || hasSameAddress(e.config, before, e.server[slot])) continue;
     end(e, slot, CLOSE_ORDERLY, REASON_IDLER);
   }
-}
-
-function isSameServer({ servers: now }: ConfigBank, { servers: before }: ConfigBank, server: number): boolean {
-  const from = server * ENDPOINT_SIZE;
-  for (let at = from; at < from + ENDPOINT_SIZE; at++) if (now.endpoint[at] !== before.endpoint[at]) return false;
-  return true;
 }

@@ -33,6 +33,8 @@ export const MARK_CONNECT_EXPIRED = 16;
 export const MARK_DRAINS = 32;
 /** A client that the farm's access list denies: nobody but the abuse server may serve it. */
 export const MARK_DENIED = 64;
+/** While its connect was under way its server was given another address, of which what comes of it says nothing. */
+export const MARK_MOVED = 128;
 
 /** Why a connection ended. */
 export {

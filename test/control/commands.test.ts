@@ -162,6 +162,21 @@ onEachLoop(
       expect(await say(`server 0 address 127.0.0.1 port ${ports[0]} max 0 weight 0 blacklist 0`)).toBe('');
     });
 
+    test('a server begins anew with another address, whatever was noted of the one before', async () => {
+      const { port } = rig.servers[0]!;
+      expect(await say(`server 0 address 127.0.9.9 port ${port}`)).toBe('');
+      for (let i = 0; i < 2; i++) await rig.pair();
+      expect(await say('--json servers'), 'it has failed').toMatch(/"server":0,[^}]*"blacklisted":[1-9]/);
+      expect(await say(`server 0 address 127.0.0.1`)).toBe('');
+      expect(await say('--json servers')).toMatch(/"server":0,[^}]*"blacklisted":0/);
+      expect(await say(`server 0 blacklist 60 address localhost`), 'the same').toBe('');
+      expect(await say(`server 0 address 127.0.9.9`)).toBe('');
+      expect(await say('--json servers'), 'what was said of the number stays').toMatch(
+        /"server":0,[^}]*"blacklisted":[1-9]/,
+      );
+      expect(await say(`server 0 address 127.0.0.1 blacklist 0`)).toBe('');
+    });
+
     test('C7: a thousand changes under traffic break nothing', async () => {
       const { client, server } = await rig.pair();
       for (let round = 0; round < 100; round++) {
