@@ -15,6 +15,7 @@ import {
   ENFILE,
   ENOBUFS,
   ENOMEM,
+  EPIPE,
 } from '../base/errno.ts';
 import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { nextAfterFailure, takePlace } from '../balance/attempt.ts';
@@ -242,11 +243,12 @@ function countFailover(e: EngineState, slot: number): void {
 
 /**
  * Failures that do not speak against the server, so that it is not blacklisted though the next one is tried: we lack
- * something, or the server took the connection and reset it (one that is dead
- * refuses; no byte was sent yet, so moving on is safe).
+ * something, or the server took the connection and reset it, perhaps after it had ended its stream (one that is dead
+ * refuses; no byte was sent yet, so moving on is safe). Whether a loop sees that as a failed connect or as a connection
+ * that is reset is a matter of microseconds.
  */
 function isBlameless(errno: number): boolean {
-  return isOurShortage(errno) || errno === EADDRNOTAVAIL || errno === ECONNRESET;
+  return isOurShortage(errno) || errno === EADDRNOTAVAIL || errno === ECONNRESET || errno === EPIPE;
 }
 
 /** Timer of a connecting connection: retry without a socket, watch the client, or give the server up. */

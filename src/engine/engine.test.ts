@@ -142,6 +142,7 @@ describe('connecting', () => {
   test.each([
     ['want of a local port', EADDRNOTAVAIL],
     ['a reset right after the handshake', ECONNRESET],
+    ['an end and a reset right after the handshake', EPIPE],
   ])('%s does not blacklist the server, but the next one is tried', (_, errno) => {
     const stage = new Stage();
     stage.accept(50);

@@ -106,7 +106,10 @@ export interface Loop {
   /** Opens a non-blocking, close-on-exec stream socket for an endpoint kind (KIND_*): a descriptor or -errno. At once. */
   openStream(kind: number, options: StreamOptions): number;
 
-  /** Connects to the endpoint (ENDPOINT_SIZE bytes at `offset` of `endpoints`, read during the call): 0 or -errno. */
+  /**
+   * Connects to the endpoint (ENDPOINT_SIZE bytes at `offset` of `endpoints`, read during the call): 0 or -errno. When
+   * the server took the connection and is gone again, that is 0, -ECONNRESET, or -EPIPE if it had ended its stream.
+   */
   connect(side: SideSlot, seq: number, fd: Fd, endpoints: Uint8Array, offset: number): void;
 
   /** Receives into a small buffer that the loop picks when bytes are there: > 0 bytes, 0 end of stream, -errno. */

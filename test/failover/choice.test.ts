@@ -239,3 +239,23 @@ onEachLoop('F10: no way', { options: ['-t', '10', ...NOWHERE.flatMap((line) => [
     }
   });
 });
+
+onEachLoop('a server that takes connections and is gone at once', { servers: [LOCAL], options: CONTROLLED }, (rig) => {
+  test.each([
+    ['resets them', (peer: Peer): void => peer.reset()],
+    [
+      'ends and resets them',
+      (peer: Peer): void => {
+        peer.end();
+        peer.reset();
+      },
+    ],
+  ])('F6: one that %s has not failed to connect, and is not passed over', async (_, leave) => {
+    rig.server.onPeer = leave;
+    const clients = Array.from({ length: 100 }, () => rig.connect());
+    await rig.until(() => clients.every(({ ending }) => ending !== ''), 'all are told');
+    expect(await say('--json servers')).toMatch(/"failed_at":0,"blacklisted":0,"connects":\d+,"failures":0}/);
+    rig.server.onPeer = undefined;
+    await rig.pair();
+  });
+});

@@ -1,6 +1,7 @@
 import { KIND_IPV4, KIND_IPV6, KIND_NONE, KIND_UNIX } from '../../base/endpoint.ts';
-import { EAFNOSUPPORT, ECANCELED, ECONNREFUSED, EMFILE } from '../../base/errno.ts';
+import { EAFNOSUPPORT, ECANCELED, ECONNREFUSED, ECONNRESET, EMFILE, EPIPE } from '../../base/errno.ts';
 import { OP_CONNECT, OP_SEND } from '../loop.ts';
+import type { Peer } from './net.ts';
 import { ascii, type Case, check, equal, equalBytes, pattern } from './script.suite.ts';
 
 function connects(name: string, kind: number): Case {
@@ -36,6 +37,26 @@ function refuses(name: string, kind: number): Case {
   };
 }
 
+function goneAtOnce(name: string, leave: (peer: Peer) => void): Case {
+  return {
+    name: `does not call it a refusal when a server takes a connection and ${name} at once`,
+    *script(stage) {
+      const server = stage.net.serve(KIND_IPV4);
+      for (let i = 0; i < 20; i++) {
+        const side = stage.nextSide();
+        const fd = stage.open();
+        const seq = stage.connect(side, fd, server.endpoint);
+        let peer = server.accept();
+        yield* stage.until(() => (peer ??= server.accept()) !== undefined, 'the server to have it');
+        leave(peer!);
+        const { result } = yield* stage.next(OP_CONNECT, side, seq);
+        check([0, -ECONNRESET, -EPIPE].includes(result), `connect gave ${result}`);
+        stage.close(fd);
+      }
+    },
+  };
+}
+
 export const connectCases: readonly Case[] = [
   connects('IPv4', KIND_IPV4),
   connects('IPv6', KIND_IPV6),
@@ -51,6 +72,11 @@ export const connectCases: readonly Case[] = [
       equalBytes((yield* stage.received(side, stage.recv(side, fd))).bytes, pattern(1000), 'greeting');
     },
   },
+  goneAtOnce('resets it', (peer) => peer.reset()),
+  goneAtOnce('ends and resets it', (peer) => {
+    peer.shutdown();
+    peer.reset();
+  }),
   {
     name: 'cancels a connect that nobody answers',
     *script(stage) {
