@@ -52,30 +52,35 @@ export function readPenctl(args: readonly string[]): PenctlRequest | undefined {
  * Asks at each address of the host in turn, until one takes the connection.
  *
  * @param print is given the answer as it comes.
+ * @param program whose errors they are.
  * @errors ConfigError.
  */
-export async function ask({ address, line }: PenctlRequest, print: (bytes: Uint8Array) => void): Promise<void> {
+export async function ask(
+  { address, line }: PenctlRequest,
+  print: (bytes: Uint8Array) => void,
+  program = WHERE,
+): Promise<void> {
   const failures: string[] = [];
-  for (const target of await targetsOf(address)) {
+  for (const target of await targetsOf(address, program)) {
     const socket = connect(target);
     socket.setTimeout(LIMIT_MS);
     const failure = await opened(socket);
     if (failure === undefined) {
-      await converse(socket, line, print);
+      await converse(socket, line, print, program);
       return;
     }
     failures.push(`${textOf(target)} (${failure})`);
   }
-  throw new ConfigError(WHERE, `cannot connect to ${failures.join(', ')}`);
+  throw new ConfigError(program, `cannot connect to ${failures.join(', ')}`);
 }
 
-async function targetsOf(address: WrittenAddress): Promise<readonly Target[]> {
+async function targetsOf(address: WrittenAddress, program: string): Promise<readonly Target[]> {
   if ('path' in address) return [address];
   const { host } = address;
-  const port = portNumber(address.port, WHERE, 1, servicePort);
-  if (literalEndpoint(host.split('%', 1)[0] ?? '', port, WHERE)) return [{ host, port }];
+  const port = portNumber(address.port, program, 1, servicePort);
+  if (literalEndpoint(host.split('%', 1)[0] ?? '', port, program)) return [{ host, port }];
   const failed = (reason: string): ConfigError =>
-    new ConfigError(WHERE, `host '${host}' cannot be resolved (${reason})`);
+    new ConfigError(program, `host '${host}' cannot be resolved (${reason})`);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(failed('ETIMEDOUT')), LIMIT_MS);
@@ -103,9 +108,14 @@ async function opened(socket: Socket): Promise<string | undefined> {
   });
 }
 
-async function converse(socket: Socket, line: string, print: (bytes: Uint8Array) => void): Promise<void> {
+async function converse(
+  socket: Socket,
+  line: string,
+  print: (bytes: Uint8Array) => void,
+  program: string,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const fail = (reason: string): void => reject(new ConfigError(WHERE, `the answer did not come (${reason})`));
+    const fail = (reason: string): void => reject(new ConfigError(program, `the answer did not come (${reason})`));
     socket.on('data', print);
     socket.once('end', resolve);
     socket.once('error', (error) => fail(codeOf(error)));

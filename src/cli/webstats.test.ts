@@ -72,9 +72,9 @@ test('whoever wants to change something is refused, before anybody is asked', as
 });
 
 test.each<[string, string | undefined, RegExp]>([
-  ['there is no address', undefined, /^PEN_CONTROL: is not set; the web server has to set it/],
-  ['the address has no port', '8888', /^PEN_CONTROL: '8888' has no port/],
-  ['nobody answers', '/no/such/socket', /cannot connect to \/no\/such\/socket/],
+  ['there is no address', undefined, /^webstats: PEN_CONTROL: is not set; the web server has to set it/],
+  ['the address has no port', '8888', /^webstats: PEN_CONTROL: '8888' has no port/],
+  ['nobody answers', '/no/such/socket', /^webstats: cannot connect to \/no\/such\/socket/],
 ])('when %s the browser is told no more than that', async (_, address, said) => {
   const result = await run({ PEN_CONTROL: address });
   expect(result.code).toBe(1);

@@ -49,18 +49,20 @@ export async function answerCgi(variables: Variables, output: Output): Promise<0
   const format = isJson ? JSON_FORMAT : HTML;
   let [isBegun, isStatus] = [false, true];
   try {
-    await ask({ address: addressOf(variables['PEN_CONTROL']), line: format.command }, (bytes) => {
+    const request = { address: addressOf(variables['PEN_CONTROL']), line: format.command };
+    const take = (bytes: Uint8Array): void => {
       isStatus &&= isBegun || bytes[0] === format.start;
       if (!isStatus) return;
       if (!isBegun) output.write(`Content-Type: ${format.type}\r\n${ALWAYS}\r\n`);
       isBegun = true;
       if (method === 'GET') output.write(bytes);
-    });
+    };
+    await ask(request, take, WHERE);
     if (!isBegun) throw new ConfigError(WHERE, 'what answers at the control address tells no status');
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    output.say(error.message);
+    output.say(error.where === WHERE ? error.message : `${WHERE}: ${error.message}`);
     // A page that has begun is seen to break off.
     if (!isBegun) refuse(output, '502 Bad Gateway');
     return 1;
