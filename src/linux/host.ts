@@ -1,5 +1,5 @@
 /** The host contract on Linux. @owner the main thread. */
-import { fchmodSync, lstatSync, realpathSync, unlinkSync } from 'node:fs';
+import { accessSync, constants, fchmodSync, lstatSync, realpathSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import type { Fd } from '../base/brand.ts';
 import {
@@ -11,7 +11,7 @@ import {
   KIND_IPV6,
   KIND_UNIX,
 } from '../base/endpoint.ts';
-import { EACCES, EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST } from '../base/errno.ts';
+import { EACCES, EADDRINUSE, EAGAIN, ECONNREFUSED, EEXIST, errnoNamed } from '../base/errno.ts';
 import { listenRefusal } from '../base/listen-help.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { Libc } from '../ffi/libc.ts';
@@ -260,11 +260,13 @@ export class LinuxHost implements Host {
   /** @returns 0 or -errno; -EEXIST when the unix path is a file that is no socket. */
   private bindAndListen(fd: Fd, endpoint: Uint8Array, { backlog, mode, isTrial }: ListenOptions): number {
     const isUnix = endpoint[ENDPOINT_KIND] === KIND_UNIX;
+    if (isUnix && isTrial === true) return this.tryPath(endpoint);
     // Before it has a name, at which somebody else could put another file. @source unix(7): bind takes it from the socket
     if (isUnix && mode !== undefined) fchmodSync(fd, mode);
     let bound = this.bind(fd, endpoint);
     if (bound === -EADDRINUSE && isUnix) {
-      const left = this.removeLeftover(endpoint);
+      const left = this.lookAtLeftover(endpoint);
+      if (left === 0) unlinkSync(endpointText(endpoint, 0));
       bound = left < 0 ? left : this.bind(fd, endpoint);
     }
     if (bound < 0) return bound;
@@ -276,8 +278,20 @@ export class LinuxHost implements Host {
     return this.libc.bind(fd, this.base + ADDRESS_AT, this.encode(endpoint));
   }
 
-  /** Removes a unix socket that nobody answers on. @returns 0, -EEXIST for another kind of file, -errno. */
-  private removeLeftover(endpoint: Uint8Array): number {
+  /** Whether a unix path could be had, without a trace in the file system. @returns 0 or -errno, as from a bind. */
+  private tryPath(endpoint: Uint8Array): number {
+    const path = endpointText(endpoint, 0);
+    try {
+      accessSync(dirname(path), constants.W_OK | constants.X_OK);
+      return lstatSync(path, { throwIfNoEntry: false }) ? this.lookAtLeftover(endpoint) : 0;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      return -(errnoNamed(code) ?? EACCES);
+    }
+  }
+
+  /** Whether a unix path is a socket that nobody answers on. @returns 0, -EEXIST for another kind of file, -errno. */
+  private lookAtLeftover(endpoint: Uint8Array): number {
     const path = endpointText(endpoint, 0);
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false) return -EEXIST;
     const probe = this.sockets.openStream(KIND_UNIX, { noDelay: false, keepAlive: false });
@@ -286,9 +300,7 @@ export class LinuxHost implements Host {
     this.sockets.closeFd(probe as Fd);
     // Whatever is not a clear refusal counts as alive: taking over somebody's socket is the worse mistake.
     if (answer === 0 || answer === -EAGAIN) return -EADDRINUSE;
-    if (answer !== -ECONNREFUSED) return answer;
-    unlinkSync(path);
-    return 0;
+    return answer === -ECONNREFUSED ? 0 : answer;
   }
 
   private encode(endpoint: Uint8Array): number {

@@ -34,7 +34,7 @@ export interface ListenOptions {
    * where the system has no such thing.
    */
   readonly beside?: Fd | undefined;
-  /** Only whether it can be had: the address is bound and nobody can connect. **Default** no. */
+  /** Only whether it can be had: nobody can connect, and of a unix path nothing is changed. **Default** no. */
   readonly isTrial?: boolean;
   /** Permission bits of a unix socket, set before anybody can connect. Default: as the umask leaves them. */
   readonly mode?: number;

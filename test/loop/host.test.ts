@@ -89,9 +89,17 @@ describe.runIf(ffi)('host', () => {
     const taken = host.localEndpoint(listen(loopback));
     const path = join(folder, 'trial');
     listen(unix(path), { isTrial: true });
-    expect(await isAnswered({ path })).toBe(false);
-    host.unlinkOwn(path);
     expect(existsSync(path)).toBe(false);
+    host.close(host.listen(unix(path), options).fd!);
+    const { ino } = statSync(path);
+    listen(unix(path), { isTrial: true });
+    expect(statSync(path).ino, 'what a dead process has left').toBe(ino);
+    for (const [bad, code] of [
+      [join(folder, 'no/trial'), 'ENOENT'],
+      [folder, 'EEXIST'],
+    ] as const) {
+      expect(host.listen(unix(bad), { ...options, isTrial: true }).error?.code, bad).toBe(code);
+    }
     const trial = host.localEndpoint(listen(loopback, { isTrial: true }));
     expect(await isAnswered({ port: portOf(trial), host: '127.0.0.1' })).toBe(false);
     expect(host.listen(taken, { ...options, isTrial: true }).error?.code).toBe('EADDRINUSE');
