@@ -2,7 +2,9 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   linkSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -130,6 +132,18 @@ test('V4: where everybody may write it is refused, unless nobody may remove what
 });
 
 needs({ linux: true, root: true }, 'as root', () => {
+  test('a folder that somebody has planted where everybody may write is not used', () => {
+    mkdirSync(join(folder, 'open'));
+    chmodSync(join(folder, 'open'), 0o1777);
+    mkdirSync(join(folder, 'own'));
+    symlinkSync(join(folder, 'own'), join(folder, 'open', 'run'));
+    lchownSync(join(folder, 'open', 'run'), 65534, 65534);
+    expect(() => writePidFile(join(folder, 'open', 'run', 'pid'), 77, FREE)).toThrow(
+      /-p: .*run' belongs to another user/,
+    );
+    expect(existsSync(join(folder, 'own', 'pid'))).toBe(false);
+  });
+
   test("a file of another user is not written to: it would stay that user's", () => {
     const path = join(folder, 'pen.pid');
     writeFileSync(path, '4711');

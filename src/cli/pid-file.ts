@@ -16,13 +16,12 @@ import {
   openSync,
   readFileSync,
   readSync,
-  statSync,
   unlinkSync,
   writeSync,
   type Stats,
 } from 'node:fs';
-import { dirname } from 'node:path';
 import { ConfigError } from '../config/model.ts';
+import { checkWay, isOpenToAll } from '../control/safe-way.ts';
 import type { Host } from '../loop/host.ts';
 
 const MODE = 0o644;
@@ -30,9 +29,6 @@ const MODE = 0o644;
 const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Longer than any process id with the space around it. */
 const TEXT_MAX = 64;
-/** Permission bits: everybody may write, and yet nobody may remove what is another's. */
-const BY_ALL = 0o002;
-const STICKY = 0o1000;
 const NOT_ORDINARY = 'it is not an ordinary file';
 
 export interface PidFile {
@@ -50,7 +46,7 @@ export interface PidFile {
  */
 export function writePidFile(path: string, pid: number, host: Pick<Host, 'lockFile'>, view = ''): PidFile {
   try {
-    checkFolder(dirname(path));
+    checkFolder(path);
     const fd = claim(path, host);
     ftruncateSync(fd);
     writeOrRemove(fd, path, String(pid));
@@ -61,8 +57,7 @@ export function writePidFile(path: string, pid: number, host: Pick<Host, 'lockFi
 }
 
 function checkFolder(path: string): void {
-  const { mode } = statSync(path);
-  if ((mode & BY_ALL) === 0 || (mode & STICKY) !== 0) return;
+  if (!isOpenToAll(checkWay(path))) return;
   throw new Error('anybody may put another file in its place, because everybody may write to the folder');
 }
 

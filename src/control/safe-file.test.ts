@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -15,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { needs } from '../../test/support/skip.ts';
 import { FileError, replaceFile } from './safe-file.ts';
 
 let folder = '';
@@ -69,6 +71,28 @@ test('V4: a link is left alone, and so is what it leads to, be it there or not',
   expect(readFileSync(target, 'utf8')).toBe('precious');
   expect(lstatSync(path).isSymbolicLink()).toBe(true);
   expect(readdirSync(folder).sort()).toEqual(['page.html', 'target']);
+});
+
+test('a folder may be a link that its owner has made, as /var/www to /srv/www', async () => {
+  mkdirSync(join(folder, 'srv'));
+  symlinkSync('srv', join(folder, 'www'));
+  await replaceFile(join(folder, 'www', 'page.html'), ['x'], { mode: 0o644 });
+  expect(readFileSync(join(folder, 'srv', 'page.html'), 'utf8')).toBe('x');
+});
+
+needs({ linux: true, root: true }, 'as root', () => {
+  test('V4: a link that somebody has planted where everybody may write leads nowhere', async () => {
+    const [open, own] = [join(folder, 'open'), join(folder, 'own')];
+    for (const each of [open, own]) mkdirSync(each);
+    chmodSync(open, 0o1777);
+    symlinkSync(own, join(open, 'planted'));
+    lchownSync(join(open, 'planted'), 65534, 65534);
+    const wanted = replaceFile(join(open, 'planted', 'page.html'), ['x'], { mode: 0o644 });
+    await expect(wanted).rejects.toThrow(
+      /^'.*planted' belongs to another user, who could lead it elsewhere; everybody/,
+    );
+    expect(readdirSync(own)).toEqual([]);
+  });
 });
 
 test('V4: neither folder nor FIFO nor device is replaced, and nobody waits for a reader', async () => {

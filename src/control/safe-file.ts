@@ -9,6 +9,7 @@ import { constants, type Stats } from 'node:fs';
 import { lstat, open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { checkWay } from './safe-way.ts';
 
 /** A new file of our own: never one that is there, never through a link. */
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -27,7 +28,7 @@ export interface ReplaceOptions {
 
 /**
  * Puts a file in the place of `path`. What is there must be an ordinary file, or nothing; a link is not followed, and
- * left alone.
+ * left alone. On the way there only links are followed that nobody else can have planted.
  *
  * @param pieces are asked for one at a time; main has a turn in between.
  * @errors FileError with the reason, whatever was thrown meanwhile; then the file is as it was.
@@ -35,6 +36,7 @@ export interface ReplaceOptions {
 export async function replaceFile(path: string, pieces: Iterable<string>, options: ReplaceOptions): Promise<void> {
   let beside: string | undefined;
   try {
+    checkWay(path);
     const before = await ordinary(path);
     const name = `.${basename(path).slice(0, NAME_LENGTH)}.${randomBytes(8).toString('hex')}`;
     const file = await open(join(dirname(path), name), NEW, 0o600);
