@@ -22,10 +22,15 @@ export interface ControlPort {
   close(): Promise<void>;
 }
 
-/** Opens the listening socket, before anything else starts; peers wait. @errors ConfigError. */
+/**
+ * Opens the listening socket, before anything else starts; peers wait.
+ *
+ * @param where who named its address. @errors ConfigError.
+ */
 export async function listenForControl(
   host: Host,
   { control, settings }: Configuration,
+  where: string,
 ): Promise<ControlPort | undefined> {
   if (!control) return undefined;
   const { endpoint } = control;
@@ -34,7 +39,7 @@ export async function listenForControl(
   const options = { backlog: settings.backlog, noDelay: true, keepAlive: false, mode: MODE };
   const socket = await ControlSocket.open(async (server) => {
     const error = await listen(host, server, wanted, options);
-    if (error) throw new ConfigError('-C', error.help === '' ? error.message : `${error.message}; ${error.help}`);
+    if (error) throw new ConfigError(where, error.help === '' ? error.message : `${error.message}; ${error.help}`);
   });
   return {
     serve: (controller, balancer, say) =>

@@ -30,7 +30,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 test('holds the number alone, replaces what a former process left, and goes away', () => {
   const path = join(folder, 'pen.pid');
   writeFileSync(path, '4294967296\n');
-  const file = writePidFile(path, 77, FREE);
+  const file = writePidFile(path, 77, { host: FREE });
   expect(readFileSync(path, 'utf8')).toBe('77');
   file.remove();
   expect(existsSync(path)).toBe(false);
@@ -39,7 +39,7 @@ test('holds the number alone, replaces what a former process left, and goes away
 
 test('a file that somebody else has put there meanwhile stays', () => {
   const path = join(folder, 'pen.pid');
-  const file = writePidFile(path, 77, FREE);
+  const file = writePidFile(path, 77, { host: FREE });
   const other = join(folder, 'other');
   writeFileSync(other, '88');
   rmSync(path);
@@ -52,7 +52,7 @@ test('V4: a link is not followed, and what it names is untouched', () => {
   const victim = join(folder, 'victim');
   writeFileSync(victim, 'precious');
   symlinkSync(victim, join(folder, 'link'));
-  expect(() => writePidFile(join(folder, 'link'), 1, FREE)).toThrow(/-p: .*link'.*symbolic link/);
+  expect(() => writePidFile(join(folder, 'link'), 1, { host: FREE })).toThrow(/-p: .*link'.*symbolic link/);
   expect(readFileSync(victim, 'utf8')).toBe('precious');
 });
 
@@ -61,7 +61,9 @@ test.each(['# servers', '12 13', '-5', '1\n2\n', '7'.repeat(65), `1${' '.repeat(
   (text) => {
     const path = join(folder, 'pen.conf');
     writeFileSync(path, text);
-    expect(() => writePidFile(path, 1, FREE)).toThrow(/-p: .*pen\.conf': it holds something else than the number/);
+    expect(() => writePidFile(path, 1, { host: FREE })).toThrow(
+      /-p: .*pen\.conf': it holds something else than the number/,
+    );
     expect(readFileSync(path, 'utf8')).toBe(text);
   },
 );
@@ -70,11 +72,13 @@ test('a file that somebody holds is left to them, and they are named', () => {
   const path = join(folder, 'pen.pid');
   const held = { lockFile: () => false };
   writeFileSync(path, '4711');
-  expect(() => writePidFile(path, 1, held)).toThrow(/process 4711 runs and holds it; stop that process, or name an/);
+  expect(() => writePidFile(path, 1, { host: held })).toThrow(
+    /process 4711 runs and holds it; stop that process, or name an/,
+  );
   expect(readFileSync(path, 'utf8')).toBe('4711');
   // Its holder has it, but has not written yet.
   writeFileSync(path, '');
-  expect(() => writePidFile(path, 1, held)).toThrow(/another process runs and holds it/);
+  expect(() => writePidFile(path, 1, { host: held })).toThrow(/another process runs and holds it/);
 });
 
 test('a file that its holder removes while we wait for it is made anew', () => {
@@ -85,7 +89,7 @@ test('a file that its holder removes while we wait for it is made anew', () => {
     if (calls++ === 0) rmSync(path);
     return true;
   };
-  writePidFile(path, 77, { lockFile });
+  writePidFile(path, 77, { host: { lockFile } });
   expect([calls, readFileSync(path, 'utf8')]).toEqual([2, '77']);
 });
 
@@ -93,12 +97,12 @@ test.each([
   ['a folder that is not there', 'no/pen.pid', /the folder does not exist/],
   ['a folder', '.', /it is a folder/],
 ])('%s is an error that says so', (_, name, says) => {
-  expect(() => writePidFile(join(folder, name), 1, FREE)).toThrow(says);
+  expect(() => writePidFile(join(folder, name), 1, { host: FREE })).toThrow(says);
 });
 
 test('whoever sees files with other eyes is told so', () => {
   const view = ' (in the jail /var/lib/pen, as www)';
-  expect(() => writePidFile(join(folder, 'no', 'pid'), 1, FREE, view)).toThrow(
+  expect(() => writePidFile(join(folder, 'no', 'pid'), 1, { host: FREE, view })).toThrow(
     `-p: cannot write the pid file '${join(folder, 'no', 'pid')}' (in the jail /var/lib/pen, as www): the folder does`,
   );
 });
@@ -106,7 +110,7 @@ test('whoever sees files with other eyes is told so', () => {
 test('only its owner may write to it, whatever the umask', () => {
   const before = process.umask(0);
   try {
-    writePidFile(join(folder, 'pen.pid'), 77, FREE);
+    writePidFile(join(folder, 'pen.pid'), 77, { host: FREE });
   } finally {
     process.umask(before);
   }
@@ -117,17 +121,19 @@ test('a file that has another name as well is left alone', () => {
   const path = join(folder, 'pen.pid');
   writeFileSync(join(folder, 'victim'), '4711');
   linkSync(join(folder, 'victim'), path);
-  expect(() => writePidFile(path, 77, FREE)).toThrow(/another name as well \(a hard link\), so it was left alone/);
+  expect(() => writePidFile(path, 77, { host: FREE })).toThrow(
+    /another name as well \(a hard link\), so it was left alone/,
+  );
   expect(readFileSync(path, 'utf8')).toBe('4711');
 });
 
 test('V4: where everybody may write it is refused, unless nobody may remove what is ours', () => {
   const path = join(folder, 'pen.pid');
   chmodSync(folder, 0o777);
-  expect(() => writePidFile(path, 77, FREE)).toThrow(/-p: .*everybody may write to the folder/);
+  expect(() => writePidFile(path, 77, { host: FREE })).toThrow(/-p: .*everybody may write to the folder/);
   expect(existsSync(path)).toBe(false);
   chmodSync(folder, 0o1777);
-  writePidFile(path, 77, FREE);
+  writePidFile(path, 77, { host: FREE });
   expect(readFileSync(path, 'utf8')).toBe('77');
 });
 
@@ -138,7 +144,7 @@ needs({ linux: true, root: true }, 'as root', () => {
     mkdirSync(join(folder, 'own'));
     symlinkSync(join(folder, 'own'), join(folder, 'open', 'run'));
     lchownSync(join(folder, 'open', 'run'), 65534, 65534);
-    expect(() => writePidFile(join(folder, 'open', 'run', 'pid'), 77, FREE)).toThrow(
+    expect(() => writePidFile(join(folder, 'open', 'run', 'pid'), 77, { host: FREE })).toThrow(
       /-p: .*run' belongs to another user/,
     );
     expect(existsSync(join(folder, 'own', 'pid'))).toBe(false);
@@ -148,7 +154,7 @@ needs({ linux: true, root: true }, 'as root', () => {
     const path = join(folder, 'pen.pid');
     writeFileSync(path, '4711');
     chownSync(path, 65534, 65534);
-    expect(() => writePidFile(path, 77, FREE)).toThrow(/-p: .*belongs to another user.*remove it first/);
+    expect(() => writePidFile(path, 77, { host: FREE })).toThrow(/-p: .*belongs to another user.*remove it first/);
     expect(readFileSync(path, 'utf8')).toBe('4711');
   });
 });

@@ -8,6 +8,7 @@
  * @owner main thread.
  */
 import {
+  accessSync,
   closeSync,
   constants,
   fstatSync,
@@ -20,6 +21,7 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { ConfigError } from '../config/model.ts';
 import { checkWay, isOpenToAll } from '../control/safe-way.ts';
 import type { Host } from '../loop/host.ts';
@@ -31,6 +33,15 @@ const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const TEXT_MAX = 64;
 const NOT_ORDINARY = 'it is not an ordinary file';
 
+export interface PidFileOptions {
+  /** Who knows whether another process holds it. **Default** nobody. */
+  readonly host?: Pick<Host, 'lockFile'> | undefined;
+  /** Whose eyes we see files with; for the error. **Default** those of who started us. */
+  readonly view?: string;
+  /** Who named it; for the error. **Default** -p. */
+  readonly where?: string;
+}
+
 export interface PidFile {
   /** Removes the file, unless it is somebody else's by now. */
   remove(): void;
@@ -41,18 +52,46 @@ export interface PidFile {
  * anything but a number is left alone: whoever names a wrong file by mistake, or may write to the folder, shall not
  * have us destroy it. Nor do we write where another user could put another number afterwards: root kills whom it names.
  *
- * @param view whose eyes we see files with; for the error.
  * @errors ConfigError with the path and the reason.
  */
-export function writePidFile(path: string, pid: number, host: Pick<Host, 'lockFile'>, view = ''): PidFile {
-  try {
+export function writePidFile(path: string, pid: number, options: PidFileOptions): PidFile {
+  return explaining(path, options, () => {
     checkFolder(path);
-    const fd = claim(path, host);
+    const fd = claim(path, options);
     ftruncateSync(fd);
     writeOrRemove(fd, path, String(pid));
     return { remove: () => removeOwn(path, pid) };
+  });
+}
+
+/**
+ * Finds out whether the pid file could be written, and writes nothing: before anybody is served.
+ *
+ * @errors as those of `writePidFile`.
+ */
+export function checkPidFile(path: string, options: PidFileOptions & { readonly isWriter: boolean }): void {
+  const { isWriter } = options;
+  explaining(path, options, () => {
+    checkFolder(path);
+    if (lstatSync(path, { throwIfNoEntry: false })) {
+      const fd = openSync(path, (isWriter ? constants.O_RDWR : constants.O_RDONLY) | SAFELY);
+      try {
+        // Who is not to be the writer cannot tell whose file that one may have.
+        if (isWriter) checked(fd, options);
+      } finally {
+        closeSync(fd);
+      }
+    } else if (isWriter) {
+      accessSync(dirname(path), constants.W_OK | constants.X_OK);
+    }
+  });
+}
+
+function explaining<Result>(path: string, { where, view = '' }: PidFileOptions, body: () => Result): Result {
+  try {
+    return body();
   } catch (error) {
-    throw new ConfigError('-p', `cannot write the pid file '${path}'${view}: ${reasonOf(error)}`);
+    throw new ConfigError(where ?? '-p', `cannot write the pid file '${path}'${view}: ${reasonOf(error)}`);
   }
 }
 
@@ -62,11 +101,11 @@ function checkFolder(path: string): void {
 }
 
 /** Opens the file and locks it; again when its holder has removed it meanwhile. It stays open, so stays ours. */
-function claim(path: string, host: Pick<Host, 'lockFile'>): number {
+function claim(path: string, options: PidFileOptions): number {
   for (;;) {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | SAFELY, MODE);
     try {
-      const { ino, dev } = checked(fd, host);
+      const { ino, dev } = checked(fd, options);
       const there = lstatSync(path, { throwIfNoEntry: false });
       if (there?.ino === ino && there.dev === dev) return fd;
     } catch (error) {
@@ -78,7 +117,7 @@ function claim(path: string, host: Pick<Host, 'lockFile'>): number {
 }
 
 /** @errors an Error when the file is not ours to overwrite; then it is as it was. */
-function checked(fd: number, host: Pick<Host, 'lockFile'>): Stats {
+function checked(fd: number, { host }: PidFileOptions): Stats {
   const stats = fstatSync(fd);
   if (!stats.isFile()) throw new Error(NOT_ORDINARY);
   if (stats.nlink > 1) throw new Error('it has another name as well (a hard link), so it was left alone');
@@ -88,7 +127,7 @@ function checked(fd: number, host: Pick<Host, 'lockFile'>): Stats {
   if (stats.size > TEXT_MAX || !/^[0-9]*$/.test(text)) {
     throw new Error('it holds something else than the number of a process, so it was left alone');
   }
-  if (!host.lockFile(fd)) {
+  if (host && !host.lockFile(fd)) {
     const holder = text === '' ? 'another process' : `process ${text}`;
     throw new Error(`${holder} runs and holds it; stop that process, or name another file`);
   }

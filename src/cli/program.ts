@@ -4,10 +4,11 @@
  * @owner main thread.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { adviceOn } from '../config/advice.ts';
 import { idleFacts } from '../config/command.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
-import { placed } from '../config/parts.ts';
+import { placed, settingPart, type Parts } from '../config/parts.ts';
 import { checkLists } from '../control/access-lists.ts';
 import { Balancer } from '../control/balancer.ts';
 import { countriesFor } from '../control/countries.ts';
@@ -29,6 +30,7 @@ import { chooseHost } from './choose-host.ts';
 import { listenForControl, type ControlPort } from './control-port.ts';
 import { messageOf, print, say, sayDump, sayTo, sayWithoutWaiting, stamped, wallMs } from './messages.ts';
 import { USAGE } from './options.ts';
+import { checkPlaces, sayerOf, type PlaceOptions } from './places.ts';
 import { nameProcess } from './process-name.ts';
 import { checkHost, giveUp, readRights, viewOf } from './rights.ts';
 import { serve } from './serve.ts';
@@ -114,12 +116,14 @@ async function run(
   // By now: its path may be out of reach later.
   const systemLog = messenger && host.systemLog('pen');
   const version = readVersion();
-  const control = await openControl(host, configuration, line.user);
+  const control = await openControl(host, configuration, line, said);
   try {
     const workers = keepProgram(workerScript, wholeWorkerScript);
     const leave = async (): Promise<void> => {
       if (rights.jail !== undefined) await keepForJail(rights.jail);
       warnings.push(...giveUp(rights, host));
+      // With the rights that are left, and before anybody is served.
+      warnings.push(...checkPlaces(configuration, line, said, { host, view: viewOf(rights) }));
       eyes.change(viewOf(rights));
     };
     // In the background nobody would see dumps, and they are too much for the system's log.
@@ -142,6 +146,7 @@ async function run(
       systemLog,
       logs,
       view: viewOf(rights),
+      pidFileFrom: sayerOf(settingPart('pidFile'), 'pid_file', line, said),
     });
   } catch (error) {
     // The workers would keep the process alive for ever.
@@ -176,22 +181,41 @@ async function check(line: CommandLine): Promise<number> {
   } catch (error) {
     throw placed(error, said);
   }
-  const advice = [...notices, ...adviceOn(configuration)].map((text) => `${text}\n`);
+  const doubts = checkPlaces(configuration, line, said, asWriter(line));
+  const advice = [...notices, ...adviceOn(configuration), ...doubts].map((text) => `${text}\n`);
   return answer(`${advice.join('')}${line.file?.path ?? ''} is right\n`);
+}
+
+/**
+ * Becomes who will write files, if that is possible: nothing is left to be done but to answer.
+ *
+ * @errors ConfigError for a user or jail that a start would not have either.
+ */
+function asWriter(line: CommandLine): PlaceOptions {
+  if (process.geteuid?.() !== 0) return { isWriter: line.user === undefined };
+  const rights = readRights(line);
+  const { jail } = rights;
+  giveUp({ ...rights, jail: undefined }, {});
+  return {
+    view: viewOf({ ...rights, jail: undefined }),
+    inside: (path) => (jail === undefined ? path : join(jail, path)),
+  };
 }
 
 /** Where commands come to, if they are to come. */
 async function openControl(
   host: Host,
   configuration: Configuration,
-  user: string | undefined,
+  line: CommandLine,
+  said: Parts,
 ): Promise<ControlPort | undefined> {
   const { control } = configuration;
-  const refusal = control && refusalFor(process.getuid?.(), user);
+  const refusal = control && refusalFor(process.getuid?.(), line.user);
   const warning = warningFor(configuration);
   if (refusal !== undefined) say(refusal);
   else if (warning !== undefined) say(warning);
-  return refusal === undefined ? listenForControl(host, configuration) : undefined;
+  const where = sayerOf({ of: 'control' }, 'control', line, said);
+  return refusal === undefined ? listenForControl(host, configuration, where) : undefined;
 }
 
 /** What is wanted instead of a balancer. */

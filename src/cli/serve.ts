@@ -40,6 +40,8 @@ export interface Started {
   readonly messenger: Messenger | undefined;
   /** Whose eyes we see files with, for errors. */
   readonly view: string;
+  /** Who named the pid file, for errors. */
+  readonly pidFileFrom: string;
   /** The system's log, in the background, where there is one. */
   readonly systemLog: ReturnType<Host['systemLog']>;
   readonly logs: Logs;
@@ -52,7 +54,8 @@ export interface Started {
  * @errors ConfigError for what the person can mend; then the balancer still runs.
  */
 export async function serve(started: Started): Promise<number> {
-  const { host, warnings, balancer, control, actions, files, signals, messenger, systemLog, logs, view } = started;
+  const { host, warnings, balancer, control, actions, files, signals, messenger } = started;
+  const { systemLog, logs, view, pidFileFrom } = started;
   const now = nowOf(started);
   const { facts } = now();
   const file = new StatisticsFile(now, say, view);
@@ -65,7 +68,7 @@ export async function serve(started: Started): Promise<number> {
   for (const action of actions) await controlled.act(action);
   signals.tellStatistics = statisticsTeller(now, file);
   const { pidFile } = balancer.configuration.settings;
-  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, host, view);
+  const pid = pidFile === '' ? undefined : writePidFile(pidFile, process.pid, { host, view, where: pidFileFrom });
   const { kind, reason } = balancer.supervisor.ready;
   for (const warning of warnings) say(warning);
   if (messenger) leaveTerminal(messenger, systemLog);

@@ -75,11 +75,13 @@ test('why it cannot be written is said once, and again when it has worked meanwh
     (text) => said.push(text),
   );
   for (let i = 0; i < 3; i++) await file.write();
-  expect(said).toEqual([`cannot write the status page to '${path}': the folder does not exist`]);
+  expect(said).toEqual([`web_stats: cannot write the status page to '${path}': the folder does not exist`]);
   path = join(FOLDER, 'link');
   symlinkSync('/dev/null', path);
   await file.write();
-  expect(said[1]).toBe(`cannot write the status page to '${path}': it is a symbolic link, which is not followed`);
+  expect(said[1]).toBe(
+    `web_stats: cannot write the status page to '${path}': it is a symbolic link, which is not followed`,
+  );
   rmSync(path);
   await file.write();
   rmSync(path);

@@ -92,7 +92,7 @@ export class StatisticsFile {
       await replaceFile(path, statusPage(view, now), { mode: MODE, keepsOwner: true });
       this.told = '';
     } catch (error) {
-      const text = `cannot write the status page to '${path}'${this.eyes}: ${fileReason(error)}`;
+      const text = `web_stats: cannot write the status page to '${path}'${this.eyes}: ${fileReason(error)}`;
       if (text !== this.told) this.say(text);
       this.told = text;
     }

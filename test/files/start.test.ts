@@ -1,10 +1,15 @@
 /** Pen started with a file of commands, or asked about one. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ask, AS_WHO_WE_ARE } from '../support/control.ts';
+import { ask, AS_WHO_WE_ARE, freePort } from '../support/control.ts';
 import { Folder } from '../support/folder.ts';
 import { Pen, PEN } from '../support/pen.ts';
+import { Peer } from '../support/peer.ts';
+import { reactor } from '../support/reactor.ts';
+import { Server } from '../support/server.ts';
+import { needs } from '../support/skip.ts';
+import { ip } from '../support/sockets.ts';
 
 const FOLDER = new Folder();
 
@@ -75,6 +80,39 @@ describe('a file of commands at the start', () => {
   });
 });
 
+describe('what a file names and cannot be had', () => {
+  test('is told with its line, and ends the start: a control socket, a pid file', () => {
+    const serving = 'listen 127.0.0.1:0\nserver 0 address 127.0.0.1 port 9\n';
+    FOLDER.write('control.cfg', `${serving}control ${FOLDER.at('none/control')}\n`);
+    expect(run('-f', ...AS_WHO_WE_ARE, '-F', 'control.cfg')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^pen: control\.cfg:3 'control': cannot listen on .*: the folder does not exist; /),
+    });
+    FOLDER.write('pid.cfg', `${serving}pid_file ${FOLDER.at('none/pid')}\n`);
+    expect(run('-f', ...AS_WHO_WE_ARE, '-F', 'pid.cfg')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^pen: pid\.cfg:3 'pid_file': cannot write the pid file .*: the folder does not/),
+    });
+  });
+
+  test('a pid file that cannot be had ends the start before anybody is served', async () => {
+    const [server, port] = [new Server(), await freePort()];
+    onTestFinished(() => server.close());
+    const options = [...AS_WHO_WE_ARE, '-p', FOLDER.at('none/pid')];
+    const start = Pen.run({ listen: `127.0.0.1:${port}`, servers: [server.address], options });
+    const state = { isOver: false };
+    void start.then(() => (state.isOver = true));
+    while (!state.isOver) {
+      const client = Peer.connect(ip('127.0.0.1', port));
+      await reactor().until(() => client.ending !== '' || client.isConnected || state.isOver, 'the end');
+      await reactor().pass(5);
+    }
+    expect((await start).exit.code).toBe(1);
+    expect(server.accepted).toBe(0);
+    Peer.closeAll();
+  });
+});
+
 describe('pen --check', () => {
   test('tells that a file is right, and starts nothing', () => {
     FOLDER.write('right.cfg', 'listen 127.0.0.1:1\nserver 0 address 127.0.0.1 port 9\n');
@@ -99,6 +137,69 @@ describe('pen --check', () => {
     expect(run('-b', 'x', '--check', 'part.cfg')).toMatchObject({
       status: 1,
       stderr: "pen: -b 'blacklist': 'x' is not a whole number from 0 to 10000000\n",
+    });
+  });
+
+  const SERVING = 'listen 127.0.0.1:1\nserver 0 address 127.0.0.1 port 9\n';
+
+  test('tells of a pid file that could not be written, by whoever named it, and leaves none', () => {
+    FOLDER.write('pid.cfg', `${SERVING}pid_file ${FOLDER.at('none/pid')}\n`);
+    const reason = `cannot write the pid file '${FOLDER.at('none/pid')}': the folder does not exist\n`;
+    expect(run('--check', 'pid.cfg')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `pen: pid.cfg:3 'pid_file': ${reason}`,
+    });
+    FOLDER.write('right.cfg', SERVING);
+    expect(run('--check', 'right.cfg', '-p', FOLDER.at('none/pid')).stderr).toBe(`pen: -p: ${reason}`);
+    expect(run('--check', 'right.cfg', '-O', `pid_file ${FOLDER.at('none/pid')}`).stderr).toBe(
+      `pen: -O 'pid_file': ${reason}`,
+    );
+    symlinkSync(FOLDER.at('right.cfg'), FOLDER.at('link'));
+    expect(run('--check', 'right.cfg', '-p', FOLDER.at('link')).stderr).toMatch(
+      /link': it is a symbolic link, which is/,
+    );
+    expect(run('--check', 'right.cfg', '-p', FOLDER.at('right.cfg')).stderr).toMatch(/it holds something else than/);
+    expect(run('--check', 'right.cfg', '-p', FOLDER.at('pid')).status).toBe(0);
+    expect(existsSync(FOLDER.at('pid'))).toBe(false);
+  });
+
+  test('tells of folders that web_stats and control_dir lack, without which there is a start', () => {
+    FOLDER.write('dirs.cfg', `${SERVING}web_stats ${FOLDER.at('none/page')}\ncontrol_dir ${FOLDER.at('none')}\n`);
+    const missing = (what: string): string =>
+      `${what} in the folder '${FOLDER.at('none')}': the folder does not exist\n`;
+    expect(run('--check', 'dirs.cfg')).toEqual({
+      status: 0,
+      stdout: `${missing("dirs.cfg:3 'web_stats': no page can be written")}${missing(
+        "dirs.cfg:4 'control_dir': control commands can use no file",
+      )}dirs.cfg is right\n`,
+      stderr: '',
+    });
+    FOLDER.write('right.cfg', SERVING);
+    expect(run('--check', 'right.cfg', '-w', FOLDER.at('none/page')).stdout).toBe(
+      `${missing("-w 'web_stats': no page can be written")}right.cfg is right\n`,
+    );
+    expect(run('--check', 'right.cfg', '-w', FOLDER.at('page')).stdout).toBe('right.cfg is right\n');
+  });
+
+  needs({ root: true }, 'as root', () => {
+    test('judges with the rights of -u and inside the jail of -j, and knows whether there are such', () => {
+      FOLDER.write('right.cfg', SERVING);
+      chmodSync(FOLDER.path, 0o755);
+      const as = ['-u', 'nobody', '--check', 'right.cfg'];
+      expect(run(...as, '-p', FOLDER.at('pid')).stderr).toBe(
+        `pen: -p: cannot write the pid file '${FOLDER.at('pid')}' (as nobody): permission denied\n`,
+      );
+      expect(run(...as, '-w', FOLDER.at('page')).stdout).toMatch(
+        /^-w 'web_stats': no page can be written in the folder '[^']+' \(as nobody\): permission denied; whoever Pen/,
+      );
+      expect(run('-j', FOLDER.path, '-p', '/none/pid', '--check', 'right.cfg').stderr).toMatch(
+        /none\/pid': the folder d/,
+      );
+      expect(run('-j', FOLDER.path, '-p', '/pid', '--check', 'right.cfg').status).toBe(0);
+      expect(run('-u', 'no-such-user', '--check', 'right.cfg').stderr).toBe(
+        "pen: -u: there is no user 'no-such-user'\n",
+      );
     });
   });
 

@@ -268,6 +268,19 @@ needs({ linux: true, root: true }, 'the user alone', () => {
   });
 });
 
+needs({ linux: true, root: true }, 'statistics as another user', () => {
+  test('a folder in which that user may not make files is told at the start, with option and user', async () => {
+    await start([...AS_NOBODY, '-w', join(jail.own, 'page')]);
+    expect(pen!.lines.filter((line) => line.includes('web_stats'))).toEqual([]);
+    expect((await pen!.stop()).code).toBe(0);
+    await start([...AS_NOBODY, '-w', join(jail.base, 'page')]);
+    expect(pen!.lines[0]).toMatch(
+      / -w 'web_stats': no page can be written in the folder '[^']+' \(as nobody\): permission denied; whoever Pen runs as/,
+    );
+    await serves();
+  });
+});
+
 needs({ linux: true, root: true }, 'the jail', () => {
   test('holds paths of files and sockets from then on, and what lies in it is removed at the end', async () => {
     const control = join(jail.own, 'control');
