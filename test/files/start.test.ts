@@ -95,6 +95,20 @@ describe('what a file names and cannot be had', () => {
     });
   });
 
+  test.each(['write', 'plan', 'reload'])(
+    '%s is for a running Pen: as an option or in a file it ends the start',
+    (name) => {
+      const line = name === 'reload' ? name : `${name} ${FOLDER.at('out')}`;
+      FOLDER.write('errand.cfg', `listen 127.0.0.1:0\nserver 0 address 127.0.0.1 port 9\n${line}\n`);
+      const reason = 'only a running Pen can do that: say it by penctl\n';
+      const wanted = { status: 1, stdout: '', stderr: `pen: errand.cfg:3 '${name}': ${reason}` };
+      expect(run('-f', '-F', 'errand.cfg')).toEqual(wanted);
+      expect(run('--check', 'errand.cfg')).toEqual(wanted);
+      expect(run('-f', '-O', line, '127.0.0.1:0', '127.0.0.1:9').stderr).toBe(`pen: -O '${name}': ${reason}`);
+      expect(existsSync(FOLDER.at('out'))).toBe(false);
+    },
+  );
+
   test('a pid file that cannot be had ends the start before anybody is served', async () => {
     const [server, port] = [new Server(), await freePort()];
     onTestFinished(() => server.close());
