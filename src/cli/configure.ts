@@ -18,7 +18,7 @@ import {
 } from '../config/model.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import type { WrittenAddress } from '../config/address.ts';
-import { shared, type Parts } from '../config/parts.ts';
+import { Parts, shared } from '../config/parts.ts';
 import { EMPTY_SCRIPT, lastListen, type Script } from '../config/script.ts';
 import { applyScript, readingWithin, readLines, readScript, type ReaderOptions } from '../control/script-reader.ts';
 import type { CommandLine, NamedFile } from './arguments.ts';
@@ -40,6 +40,8 @@ export interface Configured {
   readonly fileActions: readonly Action[];
   /** What the file says something about. */
   readonly said: Parts;
+  /** What options or the file say something about, with who says it last: for errors. */
+  readonly places: Parts;
   /** What a person should know who wrote this. */
   readonly notices: readonly string[];
 }
@@ -73,8 +75,15 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
     actions: given.actions,
     fileActions: ran.actions,
     said: ran.said,
+    places: partsOf(given.said, ran.said),
     notices: [...options.notices, ...file.notices, ...disagreements(line, base, ran.state)],
   };
+}
+
+function partsOf(...all: readonly Parts[]): Parts {
+  const parts = new Parts();
+  for (const each of all) parts.addAll(each);
+  return parts;
 }
 
 async function readWhole({ path, where, folder = '' }: NamedFile, files: ReaderOptions): Promise<Script> {

@@ -17,12 +17,11 @@ import { checkPidFile, type PidFileOptions } from './pid-file.ts';
 const COMMANDS = { pidFile: 'pid_file', webStats: 'web_stats', controlDir: 'control_dir' } as const;
 
 /** How an error names who said something last: `-p`, `-w 'web_stats'`, `pen.cfg:7 'pid_file'`. */
-export function sayerOf(part: Part, command: string, line: CommandLine, said: Parts): string {
+export function sayerOf(part: Part, command: string, line: CommandLine, places: Parts): string {
   // These two are stronger than the file.
   if (command === 'pid_file' && line.pidFile !== undefined) return '-p';
   if (command === 'control' && line.control !== undefined) return '-C';
-  const option = line.commands.findLast(({ line: text }) => text.trim().split(/[ \t]/, 1)[0] === command);
-  const place = said.placeOf(part) ?? option?.where;
+  const place = places.placeOf(part);
   return place === undefined ? command : `${place} '${command}'`;
 }
 
@@ -42,11 +41,11 @@ export interface PlaceOptions extends Omit<PidFileOptions, 'where'> {
 export function checkPlaces(
   { settings }: Configuration,
   line: CommandLine,
-  said: Parts,
+  places: Parts,
   { inside = (path) => path, isWriter = true, ...options }: PlaceOptions = {},
 ): string[] {
   const { view = '' } = options;
-  const whereOf = (key: keyof typeof COMMANDS): string => sayerOf(settingPart(key), COMMANDS[key], line, said);
+  const whereOf = (key: keyof typeof COMMANDS): string => sayerOf(settingPart(key), COMMANDS[key], line, places);
   const { pidFile, webStats, controlDir } = settings;
   if (pidFile !== '') checkPidFile(inside(pidFile), { ...options, isWriter, where: whereOf('pidFile') });
   const doubts: string[] = [];

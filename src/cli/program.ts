@@ -101,7 +101,7 @@ async function run(
   // Looking up names may take long, and whoever has enough of it is obeyed.
   const configured = await Promise.race([configuring, signals.stopped]);
   if (configured === undefined) return 0;
-  const { configuration, replies, actions, fileActions, said, notices } = configured;
+  const { configuration, replies, actions, fileActions, said, places, notices } = configured;
   checkComplete(line, configuration);
   let balancer: Balancer | undefined;
   abortOnError(() => balancer?.configuration ?? configuration);
@@ -116,14 +116,14 @@ async function run(
   // By now: its path may be out of reach later.
   const systemLog = messenger && host.systemLog('pen');
   const version = readVersion();
-  const control = await openControl(host, configuration, line, said);
+  const control = await openControl(host, configuration, line, places);
   try {
     const workers = keepProgram(workerScript, wholeWorkerScript);
     const leave = async (): Promise<void> => {
       if (rights.jail !== undefined) await keepForJail(rights.jail);
       warnings.push(...giveUp(rights, host));
       // With the rights that are left, and before anybody is served.
-      warnings.push(...checkPlaces(configuration, line, said, { host, view: viewOf(rights) }));
+      warnings.push(...checkPlaces(configuration, line, places, { host, view: viewOf(rights) }));
       eyes.change(viewOf(rights));
     };
     // In the background nobody would see dumps, and they are too much for the system's log.
@@ -146,12 +146,12 @@ async function run(
       systemLog,
       logs,
       view: viewOf(rights),
-      pidFileFrom: sayerOf(settingPart('pidFile'), 'pid_file', line, said),
+      pidFileFrom: sayerOf(settingPart('pidFile'), 'pid_file', line, places),
     });
   } catch (error) {
     // The workers would keep the process alive for ever.
     await balancer?.stop();
-    throw placed(error, said);
+    throw placed(error, places);
   } finally {
     await control?.close();
   }
@@ -172,16 +172,16 @@ function outside({ openConfigFile: open }: Pick<Eyes, 'openConfigFile'>): Outsid
 
 /** Tells what keeps a file from a start, or that nothing does. @errors ConfigError: all of its mistakes. */
 async function check(line: CommandLine): Promise<number> {
-  const { configuration, notices, said } = await configure(line, outside({ openConfigFile }));
+  const { configuration, notices, places } = await configure(line, outside({ openConfigFile }));
   checkComplete(line, configuration);
   if (!configuration.listen) throw new ConfigError('listen address', MISSING_LISTENER);
   try {
     checkLists(configuration, countriesFor(configuration, readCountryFile));
     checkLogs(configuration);
   } catch (error) {
-    throw placed(error, said);
+    throw placed(error, places);
   }
-  const doubts = checkPlaces(configuration, line, said, asWriter(line));
+  const doubts = checkPlaces(configuration, line, places, asWriter(line));
   const advice = [...notices, ...adviceOn(configuration), ...doubts].map((text) => `${text}\n`);
   return answer(`${advice.join('')}${line.file?.path ?? ''} is right\n`);
 }
@@ -207,14 +207,14 @@ async function openControl(
   host: Host,
   configuration: Configuration,
   line: CommandLine,
-  said: Parts,
+  places: Parts,
 ): Promise<ControlPort | undefined> {
   const { control } = configuration;
   const refusal = control && refusalFor(process.getuid?.(), line.user);
   const warning = warningFor(configuration);
   if (refusal !== undefined) say(refusal);
   else if (warning !== undefined) say(warning);
-  const where = sayerOf({ of: 'control' }, 'control', line, said);
+  const where = sayerOf({ of: 'control' }, 'control', line, places);
   return refusal === undefined ? listenForControl(host, configuration, where) : undefined;
 }
 

@@ -61,13 +61,18 @@ const REFUSALS: readonly Refusal[] = [
   {
     what: 'O2: more connections than descriptors allow',
     with: { options: ['-x', '5000'], descriptors: 256 },
-    says: [/5000 connections need 10\d\d\d descriptors/, /limit is 256/, /at most \d+ connections/],
+    says: [
+      /^pen: -x 'conn_max': 5000 connections need/,
+      /5000 connections need 10\d\d\d descriptors/,
+      /limit is 256/,
+      /at most \d+ connections/,
+    ],
   },
   { what: 'a line break in a name', with: { servers: ['no-such\nhost:80'] }, says: [/no-such\\u000ahost/] },
   {
     what: "several workers on Node's own loop",
     with: { loop: 'node', options: ['-O', 'workers 2'] },
-    says: [/workers/, /exactly one/],
+    says: [/^pen: -O 'workers': /, /exactly one/],
   },
   {
     what: "more connections than Node's own loop has room for",
@@ -172,7 +177,7 @@ needs({ linux: true }, 'next to no descriptors', () => {
         const { status, stderr } = limited(limit, [PEN, option, '-x', '1', '127.0.0.1:0', '127.0.0.1:9']);
         const [line = '', ...rest] = stderr.trim().split('\n');
         expect({ limit, status, rest }, stderr).toEqual({ limit, status: 1, rest: [] });
-        expect(line).toMatch(/^pen: (conn_max|descriptors): .*limit (is|of) \d+.*raise it \(ulimit -n \d+[,)]/);
+        expect(line).toMatch(/^pen: (-x 'conn_max'|descriptors): .*limit (is|of) \d+.*raise it \(ulimit -n \d+[,)]/);
         said.add(line.replace(/\d+/g, 'N'));
       }
       if (option !== '-f') expect([...said].join('\n')).toMatch(/too low to start; raise it/);
