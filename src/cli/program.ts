@@ -192,14 +192,12 @@ async function check(line: CommandLine): Promise<number> {
  * @errors ConfigError for a user or jail that a start would not have either.
  */
 function asWriter(line: CommandLine): PlaceOptions {
-  if (process.geteuid?.() !== 0) return { isWriter: line.user === undefined };
-  const rights = readRights(line);
-  const { jail } = rights;
-  giveUp({ ...rights, jail: undefined }, {});
-  return {
-    view: viewOf({ ...rights, jail: undefined }),
-    inside: (path) => (jail === undefined ? path : join(jail, path)),
-  };
+  const { jail } = line;
+  const inside = (path: string): string => (jail === undefined ? path : join(jail, path));
+  if (process.geteuid?.() !== 0) return { inside, isWriter: line.user === undefined };
+  const rights = { ...readRights(line), jail: undefined };
+  giveUp(rights, {});
+  return { inside, view: viewOf(rights) };
 }
 
 /** Where commands come to, if they are to come. */
