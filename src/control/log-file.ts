@@ -7,6 +7,7 @@
 import { accessSync, closeSync, constants, fstatSync, openSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileReason } from './safe-file.ts';
+import { checkWay } from './safe-way.ts';
 
 /** Never through a link, which others may have put there; a FIFO that nobody reads is an error instead of a wait. */
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -89,6 +90,7 @@ export class LogFile implements LogTarget {
 /** Finds out whether there can be a log, and makes none. @errors Error with the reason in words. */
 export function tryLogFile(path: string): void {
   try {
+    checkWay(path);
     closeSync(ordinary(openSync(path, FLAGS)));
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw inWords(error);
@@ -102,6 +104,7 @@ export function tryLogFile(path: string): void {
 
 function openLog(path: string): number {
   try {
+    checkWay(path);
     return ordinary(openSync(path, FLAGS | constants.O_CREAT, MODE));
   } catch (error) {
     throw inWords(error);
