@@ -3,7 +3,7 @@ import { KIND_UNIX, type Endpoint } from '../../base/endpoint.ts';
 import { parseAclId } from '../access-list.ts';
 import { hostText, isName, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
 import { field, tellList, tellRow } from '../answer.ts';
-import { answer, type Action, type Call, type Command } from '../command.ts';
+import { answer, replaced, type Action, type Call, type Command } from '../command.ts';
 import { portOf, SERVER_FIELDS, serverPages, type ServerRow } from '../rows.ts';
 import {
   ConfigError,
@@ -144,7 +144,7 @@ const server: Command = {
       if (change.action) actions.push(change.action);
     }
     if (changing) changing = withPort(call, changing, said);
-    return { state: withServer(call.state, index, changing), reply: '', actions };
+    return { state: withServer(call, index, changing), reply: '', actions };
   },
   doubts: ([, ...rest]) =>
     [...pairsOf(rest)].flatMap(([key]) => (KEYS.has(key) ? [] : [`there is no key '${shorten(key)}', passed over`])),
@@ -161,12 +161,11 @@ const server: Command = {
     }),
 };
 
-function withServer(state: Configuration, index: number, server: ServerConfig | undefined): Configuration {
+function withServer(call: Call, index: number, server: ServerConfig | undefined): Configuration {
+  const { state } = call;
   if (server === state.servers[index]) return state;
-  const servers = [...state.servers];
-  while (servers.length <= index) servers.push(undefined);
-  servers[index] = server;
-  return { ...state, servers };
+  const servers = replaced(call, state.servers, index, server);
+  return servers === state.servers ? state : { ...state, servers };
 }
 
 const FORMULA = oneOf('original');
