@@ -28,7 +28,7 @@ async function from(...args: string[]): Promise<Configured> {
       open: (path, _from, where) => {
         const text = FILES.get(path);
         if (text === undefined) throw new ConfigError(where, `there is no file '${path}'`);
-        return { path, identity: path, text };
+        return { path, identity: path, bytes: Buffer.from(text) };
       },
       lookUp: async (host, where) => resolve({ host, port: '0' }, where),
     },

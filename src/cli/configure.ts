@@ -61,7 +61,7 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
     { ...outside.files, lookUp: async (host, where) => outside.resolve({ host, port: '0' }, where, 0) },
   );
   const file = line.file === undefined ? EMPTY_SCRIPT : await readWhole(line.file, outside.files);
-  const listenText = lastListen([...options.lines, ...file.lines]) ?? line.listen;
+  const listenText = file.listen ?? options.listen ?? line.listen;
   const { facts, servicePort } = outside;
   const context = { facts, servicePort, listenPort: () => defaultPort(listenText) };
   const given = await applyScript(startOf(line), options, context);

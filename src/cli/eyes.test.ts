@@ -27,7 +27,7 @@ test('a file of commands that cannot be read is named with whose eyes it was loo
   eyes.change(VIEW);
   expect(() => eyes.openConfigFile(missing, undefined, 'include')).toThrow(/none' \(in the jail \/jail, as www\)$/);
   writeFileSync(missing, 'prio\n');
-  expect(eyes.openConfigFile(missing, undefined, 'include').text).toBe('prio\n');
+  expect(eyes.openConfigFile(missing, undefined, 'include').bytes.toString()).toBe('prio\n');
 });
 
 test('countries stay as they were read when their file is out of reach since, which is said', () => {

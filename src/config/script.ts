@@ -19,7 +19,10 @@ export interface ScriptLine {
 }
 
 export interface Script {
-  readonly lines: readonly ScriptLine[];
+  /** In their order. There may be millions, so each is read when it is its turn, every time they are gone through. */
+  readonly lines: Iterable<ScriptLine>;
+  /** The address that the last of them has Pen listen at, as it is written. */
+  readonly listen: string | undefined;
   /** Addresses of the names in them, port 0. */
   readonly hosts: ReadonlyMap<string, Endpoint>;
   /** Names that have none, and why. */
@@ -28,7 +31,7 @@ export interface Script {
   readonly notices: readonly string[];
 }
 
-export const EMPTY_SCRIPT: Script = { lines: [], hosts: new Map(), unknown: new Map(), notices: [] };
+export const EMPTY_SCRIPT: Script = { lines: [], listen: undefined, hosts: new Map(), unknown: new Map(), notices: [] };
 
 /** What came of all lines together. */
 export interface Ran {
@@ -41,47 +44,30 @@ export interface Ran {
   readonly errors: readonly ConfigError[];
 }
 
-/**
- * Applies all lines to a state, which is not changed. Gives way now and then.
- *
- * The listener comes first: who has no port of its own has the listener's, wherever that is said.
- */
+/** Applies all lines to a state, which is not changed. Gives way now and then. */
 export function* runScript(
   before: Configuration,
   script: Script,
   context: Omit<Context, 'hosts' | 'growing'>,
 ): Generator<void, Ran, void> {
-  const { lines } = script;
-  const [errors, replies, actions, said] = [
-    new Map<number, ConfigError>(),
-    [] as string[],
-    [] as Action[],
-    new Parts(),
-  ];
+  const [errors, actions, said] = [[] as ConfigError[], [] as Action[], new Parts()];
   const all = { ...context, hosts: script.hosts, growing: new Set<readonly unknown[]>() };
-  let state = before;
-  let count = 0;
-  for (const [index, scriptLine] of listenFirst(lines)) {
+  let [state, replies, count] = [before, '', 0];
+  for (const scriptLine of script.lines) {
     try {
       const { line, where, isAsked } = rightLine(scriptLine, script);
       const outcome = applyLine(state, line, where, all);
       state = outcome.state;
       actions.push(...outcome.actions);
-      if (isAsked) replies[index] = wholeOf(textOf(outcome.reply));
+      if (isAsked) replies += wholeOf(textOf(outcome.reply));
       for (const part of partsOf(line)) said.add(part, where);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      errors.set(index, error);
+      errors.push(error);
     }
     if (++count % LINES === 0) yield;
   }
-  const inOrder = [...errors].sort(([one], [other]) => one - other).map(([, error]) => error);
-  return { state, replies: replies.join(''), actions, said, errors: inOrder };
-}
-
-function* listenFirst(lines: readonly ScriptLine[]): Generator<readonly [index: number, line: ScriptLine]> {
-  for (const entry of lines.entries()) if (isListen(entry[1])) yield entry;
-  for (const entry of lines.entries()) if (!isListen(entry[1])) yield entry;
+  return { state, replies, actions, said, errors };
 }
 
 /** @errors ConfigError when the line cannot be read, or a name in it has no address. */
@@ -96,18 +82,8 @@ function partsOf(line: Line): ReturnType<NonNullable<Extract<Line, { kind: 'comm
   return line.kind === 'command' ? (line.command.sets?.(line.words) ?? []) : [];
 }
 
-/** Names that the lines mention, each with the place of the first line that does. */
-export function namesIn(lines: readonly ScriptLine[]): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const { line, where } of lines) {
-    if (line instanceof ConfigError) continue;
-    for (const name of hostsIn(line, where)) if (!names.has(name)) names.set(name, where);
-  }
-  return names;
-}
-
-/** An address that cannot be is told when its line is applied. */
-function hostsIn(line: Line, where: string): readonly string[] {
+/** Names in a line. An address that cannot be is told when its line is applied. */
+export function hostsIn(line: Line, where: string): readonly string[] {
   try {
     return hostsOf(line, where);
   } catch {
@@ -115,14 +91,7 @@ function hostsIn(line: Line, where: string): readonly string[] {
   }
 }
 
-function isListen({ line }: ScriptLine): boolean {
-  return (
-    !(line instanceof ConfigError) && line.kind === 'command' && line.command.name === 'listen' && line.words.length > 0
-  );
-}
-
-/** The address that the last of the lines has Pen listen at, as it is written. */
-export function lastListen(lines: readonly ScriptLine[]): string | undefined {
-  const last = lines.findLast(isListen);
-  return last && 'words' in last.line ? last.line.words[0] : undefined;
+/** The address that a line has Pen listen at; undefined for every other line. */
+export function listenIn(line: Line): string | undefined {
+  return line.kind === 'command' && line.command.name === 'listen' ? line.words[0] : undefined;
 }

@@ -12,7 +12,7 @@ export function wordsOf(line: string): string[] {
 
 /** Some word begins with a quote that is not closed where the word ends, so it was taken as it stands. */
 export function hasOpenQuote(line: string): boolean {
-  return (line.match(WORD) ?? []).some((word) => word.startsWith('"') && unquoted(word) === word);
+  return line.includes('"') && (line.match(WORD) ?? []).some((word) => word.startsWith('"') && unquoted(word) === word);
 }
 
 /** The word as a line can hold it. */

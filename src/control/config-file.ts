@@ -12,6 +12,7 @@ import { fileReason } from './safe-file.ts';
 
 /** More than that is no configuration. */
 const BYTES_MAX = 64 * 1024 * 1024;
+const MARK = Buffer.from('\uFEFF');
 
 /** A file that was read. */
 export interface OpenedFile {
@@ -19,7 +20,7 @@ export interface OpenedFile {
   readonly path: string;
   /** The same for the same file, whatever its name. */
   readonly identity: string;
-  readonly text: string;
+  readonly bytes: Buffer;
 }
 
 /**
@@ -52,12 +53,17 @@ function readIfThere(path: string, where: string): OpenedFile | undefined {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new Error('it is not an ordinary file');
     if (stats.size > BYTES_MAX) throw new Error(`it has more than ${BYTES_MAX / 1024 / 1024} MB`);
-    return { path, identity: `${stats.dev}:${stats.ino}`, text: readFileSync(fd, 'utf8').replace(/^\uFEFF/, '') };
+    return { path, identity: `${stats.dev}:${stats.ino}`, bytes: withoutMark(readFileSync(fd)) };
   } catch (error) {
     throw failed(fileReason(error));
   } finally {
     closeSync(fd);
   }
+}
+
+/** Without the byte order mark that some editors write in front. */
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, MARK.length).equals(MARK) ? bytes.subarray(MARK.length) : bytes;
 }
 
 /**

@@ -9,7 +9,6 @@ import type { Context } from '../config/commands.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { placed } from '../config/parts.ts';
 import { printConfiguration } from '../config/print.ts';
-import { lastListen } from '../config/script.ts';
 import { pathWithin } from './config-file.ts';
 import { peerRights, type Controller, type Errand } from './controller.ts';
 import type { Reloader } from './reload.ts';
@@ -68,7 +67,7 @@ async function include(
     const { state, actions, said } = await applyScript(controller.configuration, script, {
       ...context,
       ...peerRights(controller.configuration),
-      listenPort: () => defaultPort(lastListen(script.lines) ?? controller.configuration.listen?.text),
+      listenPort: () => defaultPort(script.listen ?? controller.configuration.listen?.text),
     });
     await controller.change(state, actions).catch((error: unknown) => {
       throw placed(error, said);

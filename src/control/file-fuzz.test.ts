@@ -76,7 +76,9 @@ test(
       const inner = prng.chance(1, 2) ? RIGHT.join('\n') : mutated(prng);
       const files: ReaderOptions = {
         open: (path) =>
-          path === 'it' ? { path: 'f', identity: path, text } : { path: 'g', identity: path, text: inner },
+          path === 'it'
+            ? { path: 'f', identity: path, bytes: Buffer.from(text) }
+            : { path: 'g', identity: path, bytes: Buffer.from(inner) },
         lookUp: async (_host, where) => Promise.reject(new ConfigError(where, 'no such host')),
       };
       const before = inForce;

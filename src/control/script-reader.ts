@@ -8,18 +8,15 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Endpoint } from '../base/endpoint.ts';
-import { readLine, type Line } from '../config/commands.ts';
-import { OBSOLETE_WORDS } from '../config/commands/later.ts';
-import type { Context } from '../config/commands.ts';
+import { firstLine, type Context, type Line } from '../config/commands.ts';
 import { ConfigError, failWith, type Configuration } from '../config/model.ts';
-import { hasOpenQuote } from '../config/words.ts';
-import { namesIn, runScript, type Ran, type Script, type ScriptLine } from '../config/script.ts';
-import type { LookUp } from './lookups.ts';
+import { hostsIn, listenIn, runScript, type Ran, type Script } from '../config/script.ts';
 import { pathWithin, type OpenedFile } from './config-file.ts';
+import type { LookUp } from './lookups.ts';
+import { includedBy, isObsolete, linesOf, passageOf, Passages, understood } from './passages.ts';
 
 /** Files that include one another, the first one not counted. */
 const DEPTH_MAX = 16;
-const OPEN_QUOTE = 'a word that begins with " ends with " and a blank behind it, or the end of the line';
 /** After so many lines others have a turn. */
 const LINES = 1000;
 
@@ -66,7 +63,7 @@ export async function readScript(name: string, where: string, options: ReaderOpt
 /** The same for lines that are in no file, but may include one. */
 export async function readLines(lines: readonly WrittenLine[], options: ReaderOptions): Promise<Script> {
   const reader = new ScriptReader(options);
-  for (const { text, where, isAsked } of lines) await reader.readLine(text, where, isAsked, []);
+  for (const line of lines) await reader.readOption(line);
   return reader.finish();
 }
 
@@ -89,8 +86,12 @@ export async function applyScript(
 
 class ScriptReader {
   private readonly options: ReaderOptions;
-  private readonly lines: ScriptLine[] = [];
+  private readonly lines = new Passages();
   private readonly notices: string[] = [];
+  private listen: string | undefined;
+  /** Names that lines mention, each with the place of the first line that does. */
+  private readonly names = new Map<string, string>();
+  private count = 0;
 
   constructor(options: ReaderOptions) {
     this.options = options;
@@ -100,53 +101,56 @@ class ScriptReader {
   async readFile(name: string, where: string, within: readonly OpenedFile[]): Promise<void> {
     const file = this.open(name, where, within);
     if (!file) return;
-    const texts = file.text.split('\n');
-    for (const [index, text] of texts.entries()) {
-      const place = `${file.path}:${index + 1}`;
-      await this.readFileLine(text.replace(/\r$/, ''), place, [...within, file]);
-      if (index % LINES === LINES - 1) await setImmediate();
+    let passage = passageOf(file);
+    for (const { line, where, rest } of linesOf(passage)) {
+      if (++this.count % LINES === 0) await setImmediate();
+      const included = this.look(line, where);
+      if (included === undefined) continue;
+      this.lines.add({ ...passage, end: rest.start });
+      passage = rest;
+      await this.readFile(included, `${where} 'include'`, [...within, file]);
     }
+    this.lines.add(passage);
   }
 
-  /** Refuses what would end the words of the line before the line ends, so that nothing is dropped unseen. */
-  private async readFileLine(text: string, where: string, within: readonly OpenedFile[]): Promise<void> {
-    if (!/[\r\0]/.test(text)) return this.readLine(text, where, true, within);
-    this.refuse(where, 'the line has a carriage return or a NUL in it; lines end with a line feed, or with both');
+  /** A line that stands in no file. */
+  async readOption({ text, where, isAsked }: WrittenLine): Promise<void> {
+    const line = understood(firstLine(text), where);
+    const included = this.look(line, where);
+    if (included !== undefined) await this.readFile(included, `${where} 'include'`, []);
+    else if (line instanceof ConfigError || !isObsolete(line)) this.lines.add({ line, where, isAsked });
   }
 
-  private refuse(where: string, reason: string): void {
-    this.lines.push({ line: new ConfigError(where, reason), where, isAsked: false });
-  }
-
-  async readLine(text: string, where: string, isAsked: boolean, within: readonly OpenedFile[]): Promise<void> {
-    const line = readLine(text);
-    if (line.kind === 'empty') return;
-    if (hasOpenQuote(text.split(/[\r\n]/, 1)[0] ?? '')) return this.refuse(where, OPEN_QUOTE);
-    if (line.kind === 'unknown' && OBSOLETE_WORDS.has(line.word)) {
+  /**
+   * Notes what has to be known before lines are applied. What is wrong with one is told when it is applied.
+   *
+   * @returns the file that the line includes.
+   */
+  private look(line: Line | ConfigError, where: string): string | undefined {
+    if (line instanceof ConfigError) return undefined;
+    if (isObsolete(line)) {
       this.notices.push(`${where} '${line.isNo ? 'no ' : ''}${line.word}': has had no effect for long, passed over`);
-      return;
     }
-    if (line.kind === 'command') {
-      const { name, doubts } = line.command;
-      for (const doubt of doubts?.(line.words) ?? []) this.notices.push(`${where} '${name}': ${doubt}`);
-    }
-    const included = includedBy(line);
-    if (included === undefined) this.lines.push({ line, where, isAsked });
-    else await this.readFile(included, `${where} 'include'`, within);
+    if (line.kind !== 'command') return undefined;
+    const { name, doubts } = line.command;
+    for (const doubt of doubts?.(line.words) ?? []) this.notices.push(`${where} '${name}': ${doubt}`);
+    for (const host of hostsIn(line, where)) if (!this.names.has(host)) this.names.set(host, where);
+    this.listen = listenIn(line) ?? this.listen;
+    return includedBy(line);
   }
 
   async finish(): Promise<Script> {
-    const { lines, notices } = this;
+    const { lines, listen, notices } = this;
     const hosts = new Map<string, Endpoint>();
     const unknown = new Map<string, ConfigError>();
-    for (const [name, where] of namesIn(lines)) {
+    for (const [name, where] of this.names) {
       try {
         hosts.set(name, await this.options.lookUp(name, where));
       } catch (error) {
         unknown.set(name, forPeople(error));
       }
     }
-    return { lines, hosts, unknown, notices };
+    return { lines, listen, hosts, unknown, notices };
   }
 
   private open(name: string, where: string, within: readonly OpenedFile[]): OpenedFile | undefined {
@@ -160,7 +164,7 @@ class ScriptReader {
       }
       return file;
     } catch (error) {
-      this.lines.push({ line: forPeople(error), where, isAsked: false });
+      this.lines.add({ line: forPeople(error), where, isAsked: false });
       return undefined;
     }
   }
@@ -170,10 +174,4 @@ class ScriptReader {
 function forPeople(error: unknown): ConfigError {
   if (error instanceof ConfigError) return error;
   throw error;
-}
-
-/** The file that a line includes; undefined for every other line. */
-function includedBy(line: Line): string | undefined {
-  if (line.kind !== 'command' || line.command.name !== 'include') return undefined;
-  return line.words[0] ?? '';
 }

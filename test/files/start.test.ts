@@ -217,6 +217,19 @@ describe('pen --check', () => {
     });
   });
 
+  test('reads 250,000 entries of an access list in a third of a gigabyte', () => {
+    const entries = Array.from(
+      { length: 250_000 },
+      (_, i) => `acl 3 permit 10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
+    );
+    const path = FOLDER.write('long.cfg', entries.join('\n'));
+    const told = "data:text/javascript,process.on('exit',()=>console.error(process.resourceUsage().maxRSS))";
+    const args = ['--import', told, PEN, '--check', path, '127.0.0.1:1', '127.0.0.1:9'];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(stdout).toBe(`${path} is right\n`);
+    expect(Number(stderr), 'KiB').toBeLessThan(330 * 1024);
+  });
+
   test('tells all mistakes of a file, and which file is missing', () => {
     FOLDER.write('bad.cfg', BAD);
     expect(run('--check', 'bad.cfg')).toEqual({ status: 1, stdout: '', stderr: MISTAKES });

@@ -1,0 +1,100 @@
+/**
+ * The lines of a script, kept as they stand in their files: some bytes each, however many there are. Whoever goes through
+ * them has each of them read then.
+ *
+ * @owner main thread.
+ */
+import { readLine, type Line } from '../config/commands.ts';
+import { OBSOLETE_WORDS } from '../config/commands/later.ts';
+import { ConfigError } from '../config/model.ts';
+import type { ScriptLine } from '../config/script.ts';
+import { hasOpenQuote } from '../config/words.ts';
+import type { OpenedFile } from './config-file.ts';
+
+const LF = 10;
+const CR = 13;
+const NOTHING: Line = { kind: 'empty' };
+
+/** Lines that stand one behind the other in a file. */
+export interface Passage {
+  readonly file: OpenedFile;
+  /** Where the first of them begins, which line that is, and where the last of them ends. */
+  readonly start: number;
+  readonly number: number;
+  readonly end: number;
+}
+
+/** A line of a file. */
+export interface FileLine {
+  readonly line: Line | ConfigError;
+  readonly where: string;
+  /** The passage behind it. */
+  readonly rest: Passage;
+}
+
+export class Passages implements Iterable<ScriptLine> {
+  private readonly parts: (Passage | ScriptLine)[] = [];
+
+  /** @param part lines of a file, or a line that stands in none. */
+  add(part: Passage | ScriptLine): void {
+    this.parts.push(part);
+  }
+
+  *[Symbol.iterator](): Generator<ScriptLine> {
+    for (const part of this.parts) {
+      if ('line' in part) yield part;
+      else for (const { line, where } of linesOf(part)) yield { line: obeyed(line), where, isAsked: true };
+    }
+  }
+}
+
+export function passageOf(file: OpenedFile): Passage {
+  return { file, start: 0, number: 1, end: file.bytes.length };
+}
+
+export function* linesOf(passage: Passage): Generator<FileLine> {
+  for (let rest = passage; rest.start < rest.end;) {
+    const { file, start, number } = rest;
+    const found = file.bytes.indexOf(LF, start);
+    const end = found < 0 ? rest.end : found;
+    rest = { ...rest, start: end + 1, number: number + 1 };
+    const where = `${file.path}:${number}`;
+    yield { line: lineAt(file.bytes, start, end, where), where, rest };
+  }
+}
+
+function lineAt(bytes: Buffer, start: number, end: number, where: string): Line | ConfigError {
+  const last = bytes[end - 1] === CR ? end - 1 : end;
+  return understood(bytes.toString('utf8', start, Math.max(start, last)), where);
+}
+
+/** A line without its line end, or why it cannot be what somebody meant. */
+export function understood(text: string, where: string): Line | ConfigError {
+  // What would end the words of the line before the line ends, so that nothing is dropped unseen.
+  if (/[\r\0]/.test(text)) {
+    return new ConfigError(
+      where,
+      'the line has a carriage return or a NUL in it; lines end with a line feed, or with both',
+    );
+  }
+  const line = readLine(text);
+  if (line.kind === 'empty' || !hasOpenQuote(text)) return line;
+  return new ConfigError(where, 'a word that begins with " ends with " and a blank behind it, or the end of the line');
+}
+
+/** The file that a line includes; undefined for every other line. */
+export function includedBy(line: Line): string | undefined {
+  if (line.kind !== 'command' || line.command.name !== 'include') return undefined;
+  return line.words[0] ?? '';
+}
+
+/** A word that has long stopped to mean anything. */
+export function isObsolete(line: Line): line is Extract<Line, { kind: 'unknown' }> {
+  return line.kind === 'unknown' && OBSOLETE_WORDS.has(line.word);
+}
+
+/** Other lines stand in the place of one that includes them. */
+function obeyed(line: Line | ConfigError): Line | ConfigError {
+  if (line instanceof ConfigError) return line;
+  return isObsolete(line) || includedBy(line) !== undefined ? NOTHING : line;
+}
