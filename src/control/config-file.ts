@@ -3,15 +3,16 @@
  *
  * @owner main thread.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { ConfigError } from '../config/model.ts';
 import { shorten } from '../config/numbers.ts';
 import { printable } from '../config/words.ts';
 import { fileReason } from './safe-file.ts';
 
-/** More than that is no configuration. */
-const BYTES_MAX = 64 * 1024 * 1024;
+const MIB = 1024 * 1024;
+/** More than that is no configuration: of one file, and of all that are read together. */
+export const BYTES_MAX = 64 * MIB;
 const MARK = Buffer.from('\uFEFF');
 
 /** A file that was read. */
@@ -52,13 +53,24 @@ function readIfThere(path: string, where: string): OpenedFile | undefined {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new Error('it is not an ordinary file');
-    if (stats.size > BYTES_MAX) throw new Error(`it has more than ${BYTES_MAX / 1024 / 1024} MB`);
-    return { path, identity: `${stats.dev}:${stats.ino}`, bytes: withoutMark(readFileSync(fd)) };
+    return { path, identity: `${stats.dev}:${stats.ino}`, bytes: withoutMark(readWhole(fd, stats.size)) };
   } catch (error) {
     throw failed(fileReason(error));
   } finally {
     closeSync(fd);
   }
+}
+
+/** As much as it says it has: some files of the system say they are empty, and never end. */
+function readWhole(fd: number, size: number): Buffer {
+  if (size > BYTES_MAX) throw new Error(`it has more than ${BYTES_MAX / MIB} MB`);
+  const buffer = Buffer.alloc(size + 1);
+  for (let length = 0; length <= size;) {
+    const count = readSync(fd, buffer, length, buffer.length - length, null);
+    if (count === 0) return buffer.subarray(0, length);
+    length += count;
+  }
+  throw new Error(`it has more than the ${size} bytes that it is said to have; is somebody writing to it?`);
 }
 
 /** Without the byte order mark that some editors write in front. */

@@ -91,9 +91,44 @@ describe('a file of commands', () => {
     );
   });
 
+  test('that includes others which include others, again and again, is refused where it becomes too much', async () => {
+    const lines = 'blacklist 5\n# nothing\n';
+    for (let depth = 1; depth < 7; depth++) file(`bomb${depth}`, `${`include bomb${depth + 1}\n`.repeat(10)}${lines}`);
+    file('bomb7', lines);
+    const [mistake, ...others] = await mistakes(file('bomb0', 'timeout never\ninclude bomb1\n'));
+    const right = 'at most 10000 files may be read together: those of a file and of all that it includes';
+    expect(mistake).toMatch(new RegExp(`^bomb[0-6]:\\d+ 'include': ${right}$`));
+    expect(others, 'nothing else').toEqual([]);
+  });
+
+  test('has no more than two million lines, wherever they stand', async () => {
+    const half = '\n'.repeat(1_000_000);
+    file('half', half);
+    expect(await mistakes(file('whole', `include half\n${half.slice(1)}`))).toEqual([]);
+    const right = 'at most 2000000 lines may be read together: those of a file and of all that it includes';
+    expect(await mistakes(file('more', `${half}\ninclude half\n\n`))).toEqual([`half:999999: ${right}`]);
+  });
+
+  test('has no more than 64 MB, wherever they stand', async () => {
+    const comment = `# ${'x'.repeat(60_000)}\n`;
+    file('half', comment.repeat(560));
+    const right = 'at most 64 MB may be read together: those of a file and of all that it includes';
+    expect(await mistakes(file('twice', `${comment}include half\n\ninclude half\n`))).toEqual([
+      `twice:4 'include': ${right}`,
+    ]);
+    expect(await mistakes(file('once', `${comment.repeat(560)}include half\n`))).toEqual([
+      `once:561 'include': ${right}`,
+    ]);
+  });
+
   test.each([
     ['a folder', () => mkdirSync(join(FOLDER, 'x')), "cannot read 'x': it is not an ordinary file"],
     ['a FIFO', () => execFileSync('mkfifo', [join(FOLDER, 'x')]), "cannot read 'x': it is not an ordinary file"],
+    [
+      'what is longer than it says',
+      () => symlinkSync('/proc/self/status', join(FOLDER, 'x')),
+      "cannot read 'x': it has more than the 0 bytes that it is said to have; is somebody writing to it?",
+    ],
     ['nothing', () => undefined, "there is no file 'x', nor 'x'"],
   ])('that includes %s says so', async (_what, make, message) => {
     rmSync(join(FOLDER, 'x'), { force: true, recursive: true });

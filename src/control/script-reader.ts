@@ -10,13 +10,16 @@ import { setImmediate } from 'node:timers/promises';
 import type { Endpoint } from '../base/endpoint.ts';
 import { firstLine, type Context, type Line } from '../config/commands.ts';
 import { ConfigError, failWith, type Configuration } from '../config/model.ts';
-import { hostsIn, listenIn, runScript, type Ran, type Script } from '../config/script.ts';
-import { pathWithin, type OpenedFile } from './config-file.ts';
+import { EMPTY_SCRIPT, hostsIn, listenIn, runScript, type Ran, type Script } from '../config/script.ts';
+import { BYTES_MAX, pathWithin, type OpenedFile } from './config-file.ts';
 import type { LookUp } from './lookups.ts';
 import { includedBy, isObsolete, linesOf, passageOf, Passages, understood } from './passages.ts';
 
 /** Files that include one another, the first one not counted. */
 const DEPTH_MAX = 16;
+/** Of all that is read together, so that files that include others again and again come to an end. */
+const FILES_MAX = 10_000;
+const LINES_MAX = 2_000_000;
 /** After so many lines others have a turn. */
 const LINES = 1000;
 
@@ -55,16 +58,26 @@ export interface WrittenLine {
 
 /** @param where what to name when the file cannot be read. @errors none: they are in the script. */
 export async function readScript(name: string, where: string, options: ReaderOptions): Promise<Script> {
-  const reader = new ScriptReader(options);
-  await reader.readFile(name, where, []);
-  return reader.finish();
+  return scriptOf(options, async (reader) => reader.readFile(name, where, []));
 }
 
 /** The same for lines that are in no file, but may include one. */
 export async function readLines(lines: readonly WrittenLine[], options: ReaderOptions): Promise<Script> {
+  return scriptOf(options, async (reader) => {
+    for (const line of lines) await reader.readOption(line);
+  });
+}
+
+/** A script that is too long has nothing in it but that. */
+async function scriptOf(options: ReaderOptions, read: (reader: ScriptReader) => Promise<void>): Promise<Script> {
   const reader = new ScriptReader(options);
-  for (const line of lines) await reader.readOption(line);
-  return reader.finish();
+  try {
+    await read(reader);
+    return await reader.finish();
+  } catch (error) {
+    const line = forPeople(error);
+    return { ...EMPTY_SCRIPT, lines: [{ line, where: line.where, isAsked: false }] };
+  }
 }
 
 /** Applies a script to a state; others have a turn now and then. @errors ConfigError: all of its mistakes. */
@@ -91,19 +104,21 @@ class ScriptReader {
   private listen: string | undefined;
   /** Names that lines mention, each with the place of the first line that does. */
   private readonly names = new Map<string, string>();
-  private count = 0;
+  /** What was read, all together. */
+  private readonly sums = { files: 0, lines: 0, bytes: 0 };
 
   constructor(options: ReaderOptions) {
     this.options = options;
   }
 
-  /** @param within files that are being read, the outermost first. */
+  /** @param within files that are being read, the outermost first. @errors ConfigError when it is too much. */
   async readFile(name: string, where: string, within: readonly OpenedFile[]): Promise<void> {
     const file = this.open(name, where, within);
     if (!file) return;
     let passage = passageOf(file);
     for (const { line, where, rest } of linesOf(passage)) {
-      if (++this.count % LINES === 0) await setImmediate();
+      if (++this.sums.lines > LINES_MAX) throw tooMuch(where, `${LINES_MAX} lines`);
+      if (this.sums.lines % LINES === 0) await setImmediate();
       const included = this.look(line, where);
       if (included === undefined) continue;
       this.lines.add({ ...passage, end: rest.start });
@@ -154,20 +169,32 @@ class ScriptReader {
   }
 
   private open(name: string, where: string, within: readonly OpenedFile[]): OpenedFile | undefined {
+    if (++this.sums.files > FILES_MAX) throw tooMuch(where, `${FILES_MAX} files`);
+    let file: OpenedFile;
     try {
-      if (within.length > DEPTH_MAX) {
-        throw new ConfigError(where, `at most ${DEPTH_MAX} files may include one another in a row`);
-      }
-      const file = this.options.open(name, within.at(-1)?.path, where);
-      if (within.some(({ identity }) => identity === file.identity)) {
-        throw new ConfigError(where, `'${name}' is being read already: it would include itself for ever`);
-      }
-      return file;
+      file = this.openOnce(name, where, within);
     } catch (error) {
       this.lines.add({ line: forPeople(error), where, isAsked: false });
       return undefined;
     }
+    this.sums.bytes += file.bytes.length;
+    if (this.sums.bytes > BYTES_MAX) throw tooMuch(where, `${BYTES_MAX / 1024 / 1024} MB`);
+    return file;
   }
+
+  /** @errors ConfigError, also when it is being read already. */
+  private openOnce(name: string, where: string, within: readonly OpenedFile[]): OpenedFile {
+    if (within.length > DEPTH_MAX) {
+      throw new ConfigError(where, `at most ${DEPTH_MAX} files may include one another in a row`);
+    }
+    const file = this.options.open(name, within.at(-1)?.path, where);
+    if (within.every(({ identity }) => identity !== file.identity)) return file;
+    throw new ConfigError(where, `'${name}' is being read already: it would include itself for ever`);
+  }
+}
+
+function tooMuch(where: string, bound: string): ConfigError {
+  return new ConfigError(where, `at most ${bound} may be read together: those of a file and of all that it includes`);
 }
 
 /** @errors the error itself when it is a surprise. */
