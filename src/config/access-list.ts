@@ -1,7 +1,8 @@
 /** Entries of access lists: from words to data and back. */
 import ipaddr from 'ipaddr.js';
 import { countryNumber } from '../base/countries.ts';
-import { ACL_LISTS, ConfigError, type AclEntry, type AclId } from './model.ts';
+import { ACL_ENTRIES_MAX, ACLS_MAX } from '../table/limits.ts';
+import { ACL_LISTS, ConfigError, NoRoom, type AclEntry, type AclId, type Configuration } from './model.ts';
 import { parseWhole, shorten } from './numbers.ts';
 
 const IPV4_BITS = 32;
@@ -11,6 +12,8 @@ const MAPPED_BITS = 96;
 
 const NAME_MAX = 32;
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]*$/;
+/** Lists that can have names. */
+export const NAMES_MAX = ACLS_MAX - ACL_LISTS;
 /** Words that mean something else where a list is named. */
 const NO_NAMES: readonly string[] = ['none', 'auto'];
 
@@ -54,6 +57,25 @@ export function parseAclEntry([action, address, mask]: readonly string[], where:
 function parseCountry(code: string | undefined, where: string): string {
   if (code !== undefined && countryNumber(code) !== undefined) return code.toUpperCase();
   throw new ConfigError(where, `'${shorten(code ?? '')}' is not a country of two letters such as SE`);
+}
+
+/**
+ * One more entry in a list is not more than the tables have room for: told at once, and not when all have been read, so
+ * that it is told where it stands.
+ *
+ * @errors NoRoom.
+ */
+export function checkRoom({ acls, namedAcls }: Configuration, id: AclId, where: string): void {
+  let count = 1;
+  for (const entries of acls) count += entries.length;
+  for (const entries of namedAcls.values()) count += entries.length;
+  if (count > ACL_ENTRIES_MAX) throw noRoom(where, ACL_ENTRIES_MAX, 'entries in all lists together', count);
+  const names = namedAcls.size + Number(typeof id === 'string' && !namedAcls.has(id));
+  if (names > NAMES_MAX) throw noRoom(where, NAMES_MAX, 'access lists with names', names);
+}
+
+export function noRoom(where: string, room: number, what: string, wanted: number): ConfigError {
+  return new NoRoom(where, `there is room for ${room} ${what}, not for ${wanted}`);
 }
 
 /** The words that make the entry again. */

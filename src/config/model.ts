@@ -311,8 +311,13 @@ export class ConfigError extends Error {
   }
 }
 
+/** Nothing more fits, so that whoever reads many lines need not go on. */
+export class NoRoom extends ConfigError {}
+
 /** More mistakes than these are counted, not told. */
 const TOLD_MAX = 20;
+/** After these nobody looks for more. */
+export const MISTAKES_MAX = 1000;
 
 /** Several mistakes at once, as in a file: a line for each. */
 export class ConfigErrors extends ConfigError {
@@ -320,7 +325,8 @@ export class ConfigErrors extends ConfigError {
     super(errors[0].where, errors[0].reason);
     const more = errors.length - TOLD_MAX;
     const lines = errors.slice(0, TOLD_MAX).map(({ message }) => message);
-    this.message = [...lines, ...(more > 0 ? [`and ${more} more mistakes`] : [])].join('\n');
+    const least = errors.length < MISTAKES_MAX ? '' : 'at least ';
+    this.message = [...lines, ...(more > 0 ? [`and ${least}${more} more mistakes`] : [])].join('\n');
   }
 }
 

@@ -3,11 +3,13 @@ import type { Endpoint } from '../base/endpoint.ts';
 import { textOf, wholeOf } from './answer.ts';
 import type { Action } from './command.ts';
 import { applyLine, hostsOf, type Context, type Line } from './commands.ts';
-import { ConfigError, type Configuration } from './model.ts';
+import { ConfigError, MISTAKES_MAX, NoRoom, type Configuration } from './model.ts';
 import { Parts } from './parts.ts';
 
 /** After so many lines somebody else may have a turn. */
 const LINES = 1000;
+/** Answers of all lines together, characters: they are kept until the last line was obeyed. */
+const REPLIES_MAX = 1024 * 1024;
 
 /** A line that was read, and where it stands. */
 export interface ScriptLine {
@@ -40,15 +42,21 @@ export interface Ran {
   readonly actions: readonly Action[];
   /** What the lines say something about. */
   readonly said: Parts;
-  /** One for each line that cannot be, in their order; with any, the rest is worth nothing. */
+  /** One for each line that cannot be, in their order, MISTAKES_MAX at most; with any, the rest is worth nothing. */
   readonly errors: readonly ConfigError[];
+}
+
+/** What a script is applied with. */
+export interface ScriptContext extends Omit<Context, 'hosts' | 'growing'> {
+  /** Nobody reads the answers. **Default** somebody does. */
+  readonly isUnheard?: boolean;
 }
 
 /** Applies all lines to a state, which is not changed. Gives way now and then. */
 export function* runScript(
   before: Configuration,
   script: Script,
-  context: Omit<Context, 'hosts' | 'growing'>,
+  { isUnheard = false, ...context }: ScriptContext,
 ): Generator<void, Ran, void> {
   const [errors, actions, said] = [[] as ConfigError[], [] as Action[], new Parts()];
   const all = { ...context, hosts: script.hosts, growing: new Set<readonly unknown[]>() };
@@ -59,11 +67,14 @@ export function* runScript(
       const outcome = applyLine(state, line, where, all);
       state = outcome.state;
       actions.push(...outcome.actions);
-      if (isAsked) replies += wholeOf(textOf(outcome.reply));
+      if (isAsked && !isUnheard) replies += wholeOf(textOf(outcome.reply));
+      if (replies.length > REPLIES_MAX)
+        throw new NoRoom(where, 'the answers of all lines together have more than 1 MB');
       for (const part of partsOf(line)) said.add(part, where);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       errors.push(error);
+      if (error instanceof NoRoom || errors.length === MISTAKES_MAX) break;
     }
     if (++count % LINES === 0) yield;
   }

@@ -1,9 +1,10 @@
 /** All access lists in the tables: their rows, and their compiled entries one behind the other. */
 import type { Countries } from '../base/countries.ts';
 import { NO_VALUE, type Ranges } from '../base/ranges.ts';
+import { NAMES_MAX, noRoom } from '../config/access-list.ts';
 import { ACL_LISTS, ConfigError, type AclId, type Configuration } from '../config/model.ts';
 import { settingPart, type Part } from '../config/parts.ts';
-import { ACL_ENTRIES_MAX, ACL_MASKS_MAX, ACL_RANGES_MAX, ACLS_MAX } from '../table/limits.ts';
+import { ACL_ENTRIES_MAX, ACL_MASKS_MAX, ACL_RANGES_MAX } from '../table/limits.ts';
 import type { RowCounts } from '../table/publish.ts';
 import { ACL_DENY, ACL_PERMIT } from '../table/schema.ts';
 import type { ConfigBank } from '../table/tables.ts';
@@ -92,7 +93,7 @@ export function rowsOfLists(lists: readonly CompiledList[]): RowCounts & { reado
     aclRanges6: sum(({ ipv6 }) => rangeRows(ipv6)),
     aclMasks: sum(({ masks }) => masks.length),
   };
-  mustFit(rows.acls - ACL_LISTS, ACLS_MAX - ACL_LISTS, 'access lists with names');
+  mustFit(rows.acls - ACL_LISTS, NAMES_MAX, 'access lists with names');
   mustFit(
     sum(({ count }) => count),
     ACL_ENTRIES_MAX,
@@ -105,7 +106,7 @@ export function rowsOfLists(lists: readonly CompiledList[]): RowCounts & { reado
 }
 
 function mustFit(wanted: number, room: number, what: string): void {
-  if (wanted > room) throw new ConfigError('acl', `there is room for ${room} ${what}, not for ${wanted}`);
+  if (wanted > room) throw noRoom('acl', room, what, wanted);
 }
 
 /** A list that says nothing about addresses of a kind needs no row for them. */

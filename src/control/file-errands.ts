@@ -67,6 +67,7 @@ async function include(
     const { state, actions, said } = await applyScript(controller.configuration, script, {
       ...context,
       ...peerRights(controller.configuration),
+      isUnheard: true,
       listenPort: () => defaultPort(script.listen ?? controller.configuration.listen?.text),
     });
     await controller.change(state, actions).catch((error: unknown) => {

@@ -101,6 +101,14 @@ describe('a file of commands', () => {
     expect(others, 'nothing else').toEqual([]);
   });
 
+  test('with many lines that are passed over tells some of them, and how many more', async () => {
+    const path = file('old', 'server 0 weigth 5\n'.repeat(150));
+    const { notices } = await readScript(path, '-F', { open: openConfigFile, lookUp: async () => Promise.reject() });
+    expect(notices).toHaveLength(101);
+    expect(notices[99]).toBe(`${path}:100 'server': there is no key 'weigth', passed over`);
+    expect(notices[100]).toBe(`and 50 more of these, the last at ${path}:150`);
+  });
+
   test('has no more than two million lines, wherever they stand', async () => {
     const half = '\n'.repeat(1_000_000);
     file('half', half);

@@ -8,9 +8,17 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Endpoint } from '../base/endpoint.ts';
-import { firstLine, type Context, type Line } from '../config/commands.ts';
+import { firstLine, type Line } from '../config/commands.ts';
 import { ConfigError, failWith, type Configuration } from '../config/model.ts';
-import { EMPTY_SCRIPT, hostsIn, listenIn, runScript, type Ran, type Script } from '../config/script.ts';
+import {
+  EMPTY_SCRIPT,
+  hostsIn,
+  listenIn,
+  runScript,
+  type Ran,
+  type Script,
+  type ScriptContext,
+} from '../config/script.ts';
 import { BYTES_MAX, pathWithin, type OpenedFile } from './config-file.ts';
 import type { LookUp } from './lookups.ts';
 import { includedBy, isObsolete, linesOf, passageOf, Passages, understood } from './passages.ts';
@@ -20,6 +28,8 @@ const DEPTH_MAX = 16;
 /** Of all that is read together, so that files that include others again and again come to an end. */
 const FILES_MAX = 10_000;
 const LINES_MAX = 2_000_000;
+/** What is passed over, and told; more is counted. */
+const NOTICES_MAX = 100;
 /** After so many lines others have a turn. */
 const LINES = 1000;
 
@@ -81,11 +91,7 @@ async function scriptOf(options: ReaderOptions, read: (reader: ScriptReader) => 
 }
 
 /** Applies a script to a state; others have a turn now and then. @errors ConfigError: all of its mistakes. */
-export async function applyScript(
-  state: Configuration,
-  script: Script,
-  context: Omit<Context, 'hosts' | 'growing'>,
-): Promise<Ran> {
+export async function applyScript(state: Configuration, script: Script, context: ScriptContext): Promise<Ran> {
   const running = runScript(state, script, context);
   for (;;) {
     const step = running.next();
@@ -100,7 +106,7 @@ export async function applyScript(
 class ScriptReader {
   private readonly options: ReaderOptions;
   private readonly lines = new Passages();
-  private readonly notices: string[] = [];
+  private readonly notices = new Notices();
   private listen: string | undefined;
   /** Names that lines mention, each with the place of the first line that does. */
   private readonly names = new Map<string, string>();
@@ -144,18 +150,19 @@ class ScriptReader {
   private look(line: Line | ConfigError, where: string): string | undefined {
     if (line instanceof ConfigError) return undefined;
     if (isObsolete(line)) {
-      this.notices.push(`${where} '${line.isNo ? 'no ' : ''}${line.word}': has had no effect for long, passed over`);
+      const word = `${line.isNo ? 'no ' : ''}${line.word}`;
+      this.notices.add(where, `'${word}': has had no effect for long, passed over`);
     }
     if (line.kind !== 'command') return undefined;
     const { name, doubts } = line.command;
-    for (const doubt of doubts?.(line.words) ?? []) this.notices.push(`${where} '${name}': ${doubt}`);
+    for (const doubt of doubts?.(line.words) ?? []) this.notices.add(where, `'${name}': ${doubt}`);
     for (const host of hostsIn(line, where)) if (!this.names.has(host)) this.names.set(host, where);
     this.listen = listenIn(line) ?? this.listen;
     return includedBy(line);
   }
 
   async finish(): Promise<Script> {
-    const { lines, listen, notices } = this;
+    const { lines, listen } = this;
     const hosts = new Map<string, Endpoint>();
     const unknown = new Map<string, ConfigError>();
     for (const [name, where] of this.names) {
@@ -165,7 +172,7 @@ class ScriptReader {
         unknown.set(name, forPeople(error));
       }
     }
-    return { lines, listen, hosts, unknown, notices };
+    return { lines, listen, hosts, unknown, notices: this.notices.texts() };
   }
 
   private open(name: string, where: string, within: readonly OpenedFile[]): OpenedFile | undefined {
@@ -190,6 +197,26 @@ class ScriptReader {
     const file = this.options.open(name, within.at(-1)?.path, where);
     if (within.every(({ identity }) => identity !== file.identity)) return file;
     throw new ConfigError(where, `'${name}' is being read already: it would include itself for ever`);
+  }
+}
+
+/** What people should know of lines that are obeyed all the same: not more of it than they would read. */
+class Notices {
+  private readonly told: string[] = [];
+  private more = 0;
+  private last = '';
+
+  add(where: string, text: string): void {
+    if (this.told.length < NOTICES_MAX) {
+      this.told.push(`${where} ${text}`);
+      return;
+    }
+    this.more++;
+    this.last = where;
+  }
+
+  texts(): readonly string[] {
+    return this.more === 0 ? this.told : [...this.told, `and ${this.more} more of these, the last at ${this.last}`];
   }
 }
 

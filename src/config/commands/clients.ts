@@ -2,7 +2,7 @@
 import { field, tellList, tellRow, type Told } from '../answer.ts';
 import { answer, appended, type Command } from '../command.ts';
 import { CLIENT_FIELDS, clientPages, type ClientRow } from '../rows.ts';
-import { parseAclEntry, parseAclId, aclEntryText } from '../access-list.ts';
+import { aclEntryText, checkRoom, parseAclEntry, parseAclId } from '../access-list.ts';
 import {
   aclOf,
   ConfigError,
@@ -53,6 +53,7 @@ const acl: Command = {
     const entries = aclOf(call.state, id);
     if (!call.isNo) {
       const entry = parseAclEntry(call.words.slice(1), call.where);
+      checkRoom(call.state, id, call.where);
       return { state: withAcl(call.state, id, appended(call, entries, entry)), reply: '', actions: [] };
     }
     return entries.length === 0 ? answer(call, '') : { state: withAcl(call.state, id, []), reply: '', actions: [] };
