@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { hasOpenQuote, quoted, wordsOf } from './words.ts';
+import { ConfigError } from './model.ts';
+import { hasOpenQuote, printable, quoted, wordsOf } from './words.ts';
 
 test.each([
   ['a  b\tc ', ['a', 'b', 'c']],
@@ -35,4 +36,11 @@ test('whatever is quoted is one word, and the same', () => {
       expect(wordsOf(line)).toEqual(words);
     }),
   );
+});
+
+test('what is longer than any path is none, so that what is written has lines that can be read', () => {
+  const path = `/${'é'.repeat(2047)}`;
+  expect(printable(path, 'write')).toBe(path);
+  const message = `write: '${path.slice(0, 60)}...' has 4096 bytes; a path or an address has at most 4095`;
+  expect(() => printable(`${path}x`, 'write')).toThrow(new ConfigError('write', message.slice('write: '.length)));
 });

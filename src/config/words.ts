@@ -2,6 +2,11 @@
 import { ConfigError, visible } from './model.ts';
 import { shorten } from './numbers.ts';
 
+/** Longest line, bytes, its end not counted: in files and options, and from peers. */
+export const LINE_MAX = 65_536;
+/** Longest path, bytes: what Linux takes, its closing NUL not counted. */
+const PATH_MAX = 4095;
+
 /** A quoted word must end where a word ends; one that does not is taken as it stands, quote and all. */
 const WORD = /"(?:[^"\\]|\\.)*"(?=[ \t]|$)|[^ \t]+/g;
 
@@ -23,11 +28,15 @@ export function quoted(word: string): string {
 /**
  * A path or an address that can be told as it is, in answers of lines and in logs.
  *
- * @errors ConfigError when it has line ends or other control characters.
+ * @errors ConfigError when it has line ends or other control characters, or is longer than any.
  */
 export function printable(text: string, where: string): string {
-  if (visible(text) === text) return text;
-  throw new ConfigError(where, `'${shorten(text)}' has control characters in it, which no path or address may have`);
+  if (visible(text) !== text) {
+    throw new ConfigError(where, `'${shorten(text)}' has control characters in it, which no path or address may have`);
+  }
+  const length = Buffer.byteLength(text);
+  if (length <= PATH_MAX) return text;
+  throw new ConfigError(where, `'${shorten(text)}' has ${length} bytes; a path or an address has at most ${PATH_MAX}`);
 }
 
 /** Quoted as in JSON; what is not is a word like any other. */

@@ -8,7 +8,7 @@ import { readLine, type Line } from '../config/commands.ts';
 import { OBSOLETE_WORDS } from '../config/commands/later.ts';
 import { ConfigError } from '../config/model.ts';
 import type { ScriptLine } from '../config/script.ts';
-import { hasOpenQuote } from '../config/words.ts';
+import { hasOpenQuote, LINE_MAX } from '../config/words.ts';
 import type { OpenedFile } from './config-file.ts';
 
 const LF = 10;
@@ -57,19 +57,23 @@ export function* linesOf(passage: Passage): Generator<FileLine> {
     const { file, start, number } = rest;
     const found = file.bytes.indexOf(LF, start);
     const end = found < 0 ? rest.end : found;
-    rest = { ...rest, start: end + 1, number: number + 1 };
+    rest = { file, start: end + 1, number: number + 1, end: rest.end };
     const where = `${file.path}:${number}`;
     yield { line: lineAt(file.bytes, start, end, where), where, rest };
   }
 }
 
 function lineAt(bytes: Buffer, start: number, end: number, where: string): Line | ConfigError {
-  const last = bytes[end - 1] === CR ? end - 1 : end;
-  return understood(bytes.toString('utf8', start, Math.max(start, last)), where);
+  const last = end > start && bytes[end - 1] === CR ? end - 1 : end;
+  const size = last - start;
+  if (size === 0) return NOTHING;
+  return size > LINE_MAX ? tooLong(size, where) : understood(bytes.toString('utf8', start, last), where);
 }
 
 /** A line without its line end, or why it cannot be what somebody meant. */
 export function understood(text: string, where: string): Line | ConfigError {
+  const size = Buffer.byteLength(text);
+  if (size > LINE_MAX) return tooLong(size, where);
   // What would end the words of the line before the line ends, so that nothing is dropped unseen.
   if (/[\r\0]/.test(text)) {
     return new ConfigError(
@@ -80,6 +84,11 @@ export function understood(text: string, where: string): Line | ConfigError {
   const line = readLine(text);
   if (line.kind === 'empty' || !hasOpenQuote(text)) return line;
   return new ConfigError(where, 'a word that begins with " ends with " and a blank behind it, or the end of the line');
+}
+
+/** Told before anybody has looked at what is in it. */
+function tooLong(size: number, where: string): ConfigError {
+  return new ConfigError(where, `the line has ${size} bytes, of ${LINE_MAX} possible`);
 }
 
 /** The file that a line includes; undefined for every other line. */

@@ -112,7 +112,6 @@ describe('a file of commands', () => {
   test('has no more than two million lines, wherever they stand', async () => {
     const half = '\n'.repeat(1_000_000);
     file('half', half);
-    expect(await mistakes(file('whole', `include half\n${half.slice(1)}`))).toEqual([]);
     const right = 'at most 2000000 lines may be read together: those of a file and of all that it includes';
     expect(await mistakes(file('more', `${half}\ninclude half\n\n`))).toEqual([`half:999999: ${right}`]);
   });
@@ -153,6 +152,23 @@ describe('a file of commands', () => {
       blacklist: 7,
       timeout: 4,
     });
+  });
+
+  test.each([
+    ['a quoted word', (size: number) => `pid_file "/${'\\"'.repeat(size / 2)}`],
+    ['words', (size: number) => 'x '.repeat(size / 2)],
+    ['nothing but a comment', (size: number) => `#${'é'.repeat(size / 2)}`],
+  ])('has no line of megabytes, be it %s', async (_what, make) => {
+    const line = make(8_000_000);
+    const right = `the line has ${Buffer.byteLength(line)} bytes, of 65536 possible`;
+    expect(await mistakes(file('main', `blacklist 5\n${line}\r\n`))).toEqual([`main:2: ${right}`]);
+  });
+
+  test('may have lines of 65536 bytes, line ends not counted', async () => {
+    const comment = `# ${'x'.repeat(65_534)}`;
+    expect(await mistakes(file('main', `${comment}\r\n${comment}x\n${comment}`))).toEqual([
+      'main:2: the line has 65537 bytes, of 65536 possible',
+    ]);
   });
 
   test.each([

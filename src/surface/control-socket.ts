@@ -9,9 +9,8 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { LINE_MAX } from '../config/words.ts';
 
-/** Longest line, bytes. */
-export const LINE_MAX = 65_536;
 /** Peers at once. Each costs a descriptor, which the balancer keeps back for it. */
 export const PEERS_MAX = 100;
 /** A line has to be complete by then, ms. */
