@@ -341,6 +341,12 @@ describe('mistakes say what was wrong, after the word, and change nothing', () =
     ['server 0 weight heavy', "server: weight: 'heavy' is not a whole number"],
     ['server 0 acl 10', "server: acl: '10' is not a whole number from 0 to 9"],
     ['server 0 port 70000', "server: port: port '70000' is neither a number from 0 to 65535 nor a service"],
+    [
+      'server 0 address 10.0.0.1:80',
+      "server: address: '10.0.0.1:80' has a port behind it; write address 10.0.0.1 port 80",
+    ],
+    ['server 0 address [::1]:80', "server: address: '[::1]:80' has a port behind it; write address [::1] port 80"],
+    ['server 0 address www:http', "server: address: 'www:http' has a port behind it; write address www port http"],
     ['server 0 address nowhere', "server: address: host 'nowhere' is not known"],
     ['listen 70000', "listen: port '70000' is neither a number"],
     ['listen 127.0.0.1:', "listen: '127.0.0.1:' has no port"],

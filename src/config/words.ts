@@ -15,9 +15,10 @@ export function wordsOf(line: string): string[] {
   return (line.match(WORD) ?? []).map((word) => (word.startsWith('"') ? unquoted(word) : word));
 }
 
-/** Some word begins with a quote that is not closed where the word ends, so it was taken as it stands. */
-export function hasOpenQuote(line: string): boolean {
-  return line.includes('"') && (line.match(WORD) ?? []).some((word) => word.startsWith('"') && unquoted(word) === word);
+/** The first word that begins with a quote and is none in quotes, so that it is taken as it stands; undefined: no word is. */
+export function openQuoteIn(line: string): string | undefined {
+  if (!line.includes('"')) return undefined;
+  return line.match(WORD)?.find((word) => word.startsWith('"') && unquoted(word) === word);
 }
 
 /** The word as a line can hold it. */

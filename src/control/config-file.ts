@@ -4,7 +4,7 @@
  * @owner main thread.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, normalize, relative, resolve } from 'node:path';
 import { ConfigError } from '../config/model.ts';
 import { shorten } from '../config/numbers.ts';
 import { printable } from '../config/words.ts';
@@ -31,12 +31,14 @@ export interface OpenedFile {
  */
 export function openConfigFile(name: string, from: string | undefined, where: string): OpenedFile {
   if (name === '') throw new ConfigError(where, 'needs the name of a file');
-  const places = isAbsolute(name) || from === undefined ? [name] : [join(dirname(from), name), name];
-  for (const path of new Set(places)) {
+  const places = new Set(
+    isAbsolute(name) || from === undefined ? [name] : [join(dirname(from), name), normalize(name)],
+  );
+  for (const path of places) {
     const file = readIfThere(path, where);
     if (file) return file;
   }
-  throw new ConfigError(where, `there is no file '${shorten(places.join("', nor '"))}'`);
+  throw new ConfigError(where, `there is no file ${[...places].map((path) => `'${shorten(path)}'`).join(', nor ')}`);
 }
 
 /** Never waits for the other end of a FIFO. */

@@ -7,12 +7,15 @@
 import { readLine, type Line } from '../config/commands.ts';
 import { OBSOLETE_WORDS } from '../config/commands/later.ts';
 import { ConfigError } from '../config/model.ts';
+import { shorten } from '../config/numbers.ts';
 import type { ScriptLine } from '../config/script.ts';
-import { hasOpenQuote, LINE_MAX } from '../config/words.ts';
+import { LINE_MAX, openQuoteIn } from '../config/words.ts';
 import type { OpenedFile } from './config-file.ts';
 
 const LF = 10;
 const CR = 13;
+/** What some editors write in front of a file, and `cat` leaves in the middle of another. */
+const MARK = '\uFEFF';
 const NOTHING: Line = { kind: 'empty' };
 
 /** Lines that stand one behind the other in a file. */
@@ -74,21 +77,29 @@ function lineAt(bytes: Buffer, start: number, end: number, where: string): Line 
 export function understood(text: string, where: string): Line | ConfigError {
   const size = Buffer.byteLength(text);
   if (size > LINE_MAX) return tooLong(size, where);
-  // What would end the words of the line before the line ends, so that nothing is dropped unseen.
-  if (/[\r\0]/.test(text)) {
-    return new ConfigError(
-      where,
-      'the line has a carriage return or a NUL in it; lines end with a line feed, or with both',
-    );
-  }
   const line = readLine(text);
-  if (line.kind === 'empty' || !hasOpenQuote(text)) return line;
-  return new ConfigError(where, 'a word that begins with " ends with " and a blank behind it, or the end of the line');
+  const fault = faultIn(text, line.kind === 'empty');
+  return fault === undefined ? line : new ConfigError(where, fault);
 }
 
 /** Told before anybody has looked at what is in it. */
 function tooLong(size: number, where: string): ConfigError {
   return new ConfigError(where, `the line has ${size} bytes, of ${LINE_MAX} possible`);
+}
+
+/** What is wrong with a line, whatever its words mean. */
+function faultIn(text: string, isComment: boolean): string | undefined {
+  // These would end its words before it ends, so that something would be dropped unseen.
+  if (/[\r\0]/.test(text)) {
+    return 'the line has a carriage return or a NUL in it; lines end with a line feed, or with both';
+  }
+  if (isComment) return undefined;
+  if (text.includes(MARK)) return 'the line has a byte order mark in it; only a file may begin with one, no other line';
+  const word = openQuoteIn(text);
+  if (word === undefined) return undefined;
+  const right =
+    'write "two words", with a blank or nothing behind it, and in it \\" for a quote and \\\\ for a backslash';
+  return `the quote in front of '${shorten(word.slice(1))}' is not closed; ${right}`;
 }
 
 /** The file that a line includes; undefined for every other line. */

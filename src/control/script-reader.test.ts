@@ -55,8 +55,14 @@ describe('a file of commands', () => {
 
   test('has no word whose quote is not closed, but in a comment', async () => {
     const text = 'pid_file "/run/a b\n# "half\nweb_stats "/a"b\nweb_stats "/a b" "\nweb_stats "/a b"\n';
-    const reason = 'a word that begins with " ends with " and a blank behind it, or the end of the line';
-    expect(await mistakes(file('quotes', text))).toEqual([1, 3, 4].map((line) => `quotes:${line}: ${reason}`));
+    const right =
+      'write "two words", with a blank or nothing behind it, and in it \\" for a quote and \\\\ for a backslash';
+    const open = [
+      [1, '/run/a'],
+      [3, '/a"b'],
+      [4, ''],
+    ].map(([line, word]) => `quotes:${line}: the quote in front of '${word}' is not closed; ${right}`);
+    expect(await mistakes(file('quotes', text))).toEqual(open);
   });
 
   test('that a peer has named includes nothing outside of the folder', async () => {
@@ -143,6 +149,13 @@ describe('a file of commands', () => {
     expect(await mistakes(file('main', 'include x'))).toEqual([`main:1 'include': ${message}`]);
   });
 
+  test('that includes nothing tells each place once', async () => {
+    const open = (name: string) => openConfigFile(name, 'here', "here:1 'include'");
+    expect(() => open('none')).toThrow(new ConfigError("here:1 'include'", "there is no file 'none'"));
+    expect(() => open('./none')).toThrow(new ConfigError("here:1 'include'", "there is no file 'none'"));
+    expect(() => open('../none')).toThrow(new ConfigError("here:1 'include'", "there is no file '../none'"));
+  });
+
   test('without a name to include says so', async () => {
     expect(await mistakes(file('main', '\ninclude\n'))).toEqual(["main:2 'include': needs the name of a file"]);
   });
@@ -152,6 +165,13 @@ describe('a file of commands', () => {
       blacklist: 7,
       timeout: 4,
     });
+  });
+
+  test('has no byte order mark elsewhere, but in a comment', async () => {
+    file('marked', '\uFEFFtimeout 4\n');
+    const reason = 'the line has a byte order mark in it; only a file may begin with one, no other line';
+    const text = '\uFEFFinclude marked\n\uFEFFblacklist 5\n# \uFEFF\n\uFEFF# no comment\nblacklist \uFEFF5';
+    expect(await mistakes(file('main', text))).toEqual([2, 4, 5].map((line) => `main:${line}: ${reason}`));
   });
 
   test.each([

@@ -14,10 +14,10 @@ import {
   type Settings,
 } from '../../src/config/model.ts';
 import { shared } from '../../src/config/parts.ts';
-import { hasOpenQuote } from '../../src/config/words.ts';
 import { unusedConnection } from '../../src/config/rows.ts';
 import { pathWithin } from '../../src/control/config-file.ts';
 import { drawLine } from '../../src/control/lines.suite.ts';
+import { understood } from '../../src/control/passages.ts';
 import { ip } from '../support/sockets.ts';
 
 /** What may change beside traffic: how long a connect may take is not in it, for a busy machine takes its time. */
@@ -69,9 +69,10 @@ export class Judge {
     return fates[0] ?? 'refused';
   }
 
-  /** Peers may leave quotes open and ask for JSON; files may not. */
+  /** Peers may leave quotes open, for instance, and ask for JSON; files may not. */
   isRightInFile(text: string): boolean {
-    return !hasOpenQuote(text) && this.fateFor(readLine(text), false) === 'obeyed';
+    const line = understood(Buffer.from(text).toString(), '');
+    return !(line instanceof ConfigError) && this.fateFor(line, false) === 'obeyed';
   }
 
   private fateFor(line: Line, isPeer: boolean): Fate {

@@ -61,9 +61,16 @@ const STATE_KEYS: ReadonlyMap<string, keyof ServerConfig> = new Map<string, keyo
   ['prio', 'prio'],
 ]);
 
+/** @errors ConfigError, also for a port behind it, as it stands behind the servers of the command line. */
+function hostOf(value: string, where: string): string {
+  const [, address, port] = HOST_AND_PORT.exec(value) ?? [];
+  if (address === undefined) return parseHost(value, where);
+  throw new ConfigError(where, `'${shorten(value)}' has a port behind it; write address ${address} port ${port}`);
+}
+
 /** The server's port at another address. */
 function moved({ hosts }: Call, { endpoint }: ServerConfig, value: string, where: string): Endpoint {
-  const host = parseHost(value, where);
+  const host = hostOf(value, where);
   if (host.includes('/')) return unixEndpoint(host);
   const port = endpoint.kind === KIND_UNIX ? 0 : endpoint.port;
   const literal = literalEndpoint(host, port, where);
@@ -93,6 +100,9 @@ function ported({ servicePort }: Call, { endpoint }: ServerConfig, value: string
   const port = portNumber(value, where, 0, servicePort);
   return endpoint.kind === KIND_UNIX ? endpoint : { ...endpoint, port };
 }
+
+/** `host:port`, `[ipv6]:port`: neither an IPv6 address nor a path is one of these. */
+const HOST_AND_PORT = /^([^:/[\]]+|\[[^\]/]*\]):([^:/]+)$/;
 
 /** What the original writes as the address of a number that it has no server for, and stops to read at. */
 const NO_ADDRESS = '(unknown';
@@ -124,7 +134,7 @@ const server: Command = {
     const names: string[] = [];
     for (const [key, value] of pairsOf(words.slice(1))) {
       if (key !== 'address') continue;
-      const host = parseHost(value, where);
+      const host = hostOf(value, where);
       if (!host.includes('/') && isName(host, where)) names.push(host);
     }
     return names;
