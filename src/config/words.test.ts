@@ -38,6 +38,15 @@ test('whatever is quoted is one word, and the same', () => {
   );
 });
 
+test.each(['/tmp/caf\uFFFD', '/tmp/\uD83D', '/tmp/\uDE00\uD83D'])(
+  '%j is no path, because another would be meant',
+  (path) => {
+    const reason = `'${path}' has bytes in it that are no UTF-8, so nobody knows which they were`;
+    expect(() => printable(path, 'web_stats')).toThrow(new ConfigError('web_stats', reason));
+    expect(printable('/tmp/\uD83D\uDE00', 'web_stats')).toBe('/tmp/\uD83D\uDE00');
+  },
+);
+
 test('what is longer than any path is none, so that what is written has lines that can be read', () => {
   const path = `/${'é'.repeat(2047)}`;
   expect(printable(path, 'write')).toBe(path);

@@ -7,6 +7,9 @@ export const LINE_MAX = 65_536;
 /** Longest path, bytes: what Linux takes, its closing NUL not counted. */
 const PATH_MAX = 4095;
 
+/** What bytes become that are no text, and what would become other bytes: half a pair of UTF-16. */
+export const NO_TEXT = /[\uFFFD\p{Cs}]/u;
+
 /** A quoted word must end where a word ends; one that does not is taken as it stands, quote and all. */
 const WORD = /"(?:[^"\\]|\\.)*"(?=[ \t]|$)|[^ \t]+/g;
 
@@ -29,11 +32,17 @@ export function quoted(word: string): string {
 /**
  * A path or an address that can be told as it is, in answers of lines and in logs.
  *
- * @errors ConfigError when it has line ends or other control characters, or is longer than any.
+ * @errors ConfigError when it has line ends or other control characters, was no UTF-8, or is longer than any.
  */
 export function printable(text: string, where: string): string {
   if (visible(text) !== text) {
     throw new ConfigError(where, `'${shorten(text)}' has control characters in it, which no path or address may have`);
+  }
+  if (NO_TEXT.test(text)) {
+    throw new ConfigError(
+      where,
+      `'${shorten(text)}' has bytes in it that are no UTF-8, so nobody knows which they were`,
+    );
   }
   const length = Buffer.byteLength(text);
   if (length <= PATH_MAX) return text;

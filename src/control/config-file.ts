@@ -31,6 +31,7 @@ export interface OpenedFile {
  */
 export function openConfigFile(name: string, from: string | undefined, where: string): OpenedFile {
   if (name === '') throw new ConfigError(where, 'needs the name of a file');
+  printable(name, where);
   const places = new Set(
     isAbsolute(name) || from === undefined ? [name] : [join(dirname(from), name), normalize(name)],
   );

@@ -9,7 +9,7 @@ import { OBSOLETE_WORDS } from '../config/commands/later.ts';
 import { ConfigError } from '../config/model.ts';
 import { shorten } from '../config/numbers.ts';
 import type { ScriptLine } from '../config/script.ts';
-import { LINE_MAX, openQuoteIn } from '../config/words.ts';
+import { LINE_MAX, NO_TEXT, openQuoteIn } from '../config/words.ts';
 import type { OpenedFile } from './config-file.ts';
 
 const LF = 10;
@@ -95,6 +95,7 @@ function faultIn(text: string, isComment: boolean): string | undefined {
   }
   if (isComment) return undefined;
   if (text.includes(MARK)) return 'the line has a byte order mark in it; only a file may begin with one, no other line';
+  if (NO_TEXT.test(text)) return 'the line has bytes in it that are no UTF-8; all but comments is written in UTF-8';
   const word = openQuoteIn(text);
   if (word === undefined) return undefined;
   const right =

@@ -12,7 +12,7 @@ import { readingWithin, readScript } from './script-reader.ts';
 const FOLDER = mkdtempSync(join(tmpdir(), 'pen-files-'));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Uint8Array): string {
   const path = join(FOLDER, name);
   writeFileSync(path, text);
   return path;
@@ -149,6 +149,12 @@ describe('a file of commands', () => {
     expect(await mistakes(file('main', 'include x'))).toEqual([`main:1 'include': ${message}`]);
   });
 
+  test('of a name that was no UTF-8 is not looked for', () => {
+    file('caf\uFFFD', 'stubborn\n');
+    const open = (): unknown => openConfigFile(join(FOLDER, 'caf\uFFFD'), undefined, '-F');
+    expect(open).toThrow(/^-F: '.*caf\uFFFD' has bytes in it that are no UTF-8, so nobody knows which they were$/);
+  });
+
   test('that includes nothing tells each place once', async () => {
     const open = (name: string) => openConfigFile(name, 'here', "here:1 'include'");
     expect(() => open('none')).toThrow(new ConfigError("here:1 'include'", "there is no file 'none'"));
@@ -172,6 +178,17 @@ describe('a file of commands', () => {
     const reason = 'the line has a byte order mark in it; only a file may begin with one, no other line';
     const text = '\uFEFFinclude marked\n\uFEFFblacklist 5\n# \uFEFF\n\uFEFF# no comment\nblacklist \uFEFF5';
     expect(await mistakes(file('main', text))).toEqual([2, 4, 5].map((line) => `main:${line}: ${reason}`));
+  });
+
+  test('has no bytes that are no UTF-8, but in a comment', async () => {
+    const latin1 = Buffer.from(
+      '# caf\u00e9\nweb_stats /tmp/caf\u00e9\nstubborn\ninclude caf\u00e9\nacl caf\u00e9',
+      'latin1',
+    );
+    const reason = 'the line has bytes in it that are no UTF-8; all but comments is written in UTF-8';
+    expect(await mistakes(file('main', latin1))).toEqual([2, 4, 5].map((line) => `main:${line}: ${reason}`));
+    const utf8 = await run(file('main', '# caf\u00e9\nweb_stats /tmp/caf\u00e9\n'));
+    expect(utf8).toMatchObject({ errors: [], state: { settings: { webStats: '/tmp/caf\u00e9' } } });
   });
 
   test.each([
