@@ -10,6 +10,9 @@ const IPV6_BITS = 128;
 /** `::ffff:0:0/96` holds the IPv4 addresses. */
 const MAPPED_BITS = 96;
 
+/** Half of the time of `ipaddr.js`, where there are hundreds of thousands. */
+const FOUR_PARTS = /^(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})$/;
+
 const NAME_MAX = 32;
 const NAME = /^[A-Za-z][A-Za-z0-9_.-]*$/;
 /** Lists that can have names. */
@@ -49,9 +52,10 @@ export function parseAclEntry([action, address, mask]: readonly string[], where:
   const [text = '', length, ...rest] = address.split('/');
   if (rest.length > 0) throw notAnAddress(address, where);
   if (text.includes(':')) return ipv6Entry(permits, text, length, where);
-  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) throw notAnAddress(text, where);
-  if (length === undefined) return ipv4Entry(permits, ipv4Number(text), parseMask(mask, where));
-  return ipv4Entry(permits, ipv4Number(text), maskOf(parseWhole(length, where, 0, IPV4_BITS)));
+  const ipv4 = ipv4Number(text);
+  if (ipv4 === undefined) throw notAnAddress(text, where);
+  if (length === undefined) return ipv4Entry(permits, ipv4, parseMask(mask, where));
+  return ipv4Entry(permits, ipv4, maskOf(parseWhole(length, where, 0, IPV4_BITS)));
 }
 
 function parseCountry(code: string | undefined, where: string): string {
@@ -96,7 +100,8 @@ function ipv6Entry(permits: boolean, text: string, length: string | undefined, w
   const prefix = length === undefined ? IPV6_BITS : parseWhole(length, where, 0, IPV6_BITS);
   const ipv6 = ipaddr.IPv6.parse(text);
   if (ipv6.isIPv4MappedAddress() && prefix >= MAPPED_BITS) {
-    return ipv4Entry(permits, ipv4Number(ipv6.toIPv4Address().toString()), maskOf(prefix - MAPPED_BITS));
+    const [high = 0, low = 0] = ipv6.parts.slice(-2);
+    return ipv4Entry(permits, high * 0x1_0000 + low, maskOf(prefix - MAPPED_BITS));
   }
   const address = ipv6.parts.map((part, index) => part & (0xffff << Math.max(0, 16 - clamp(prefix - index * 16))));
   return { permits, kind: 6, address: address.map((part) => part & 0xffff), prefix };
@@ -109,7 +114,8 @@ function clamp(bits: number): number {
 
 function parseMask(text: string | undefined, where: string): number {
   if (text === undefined) return 0xffff_ffff;
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipv4Number(text);
+  const mask = ipv4Number(text);
+  if (mask !== undefined) return mask;
   throw new ConfigError(where, `'${shorten(text)}' is not a mask such as 255.255.255.0`);
 }
 
@@ -120,8 +126,12 @@ function notAnAddress(text: string, where: string): ConfigError {
   );
 }
 
-function ipv4Number(text: string): number {
-  return text.split('.').reduce((number, byte) => number * 256 + Number(byte), 0);
+/** Of four decimal numbers without leading zeros, which some take for octal; undefined: it is none. */
+function ipv4Number(text: string): number | undefined {
+  const [, ...parts] = FOUR_PARTS.exec(text) ?? [];
+  const bytes = parts.map(Number);
+  if (bytes.length === 0 || bytes.some((byte) => byte > 255)) return undefined;
+  return bytes.reduce((number, byte) => number * 256 + byte);
 }
 
 function ipv4Text(number: number): string {

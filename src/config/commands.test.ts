@@ -359,6 +359,8 @@ describe('mistakes say what was wrong, after the word, and change nothing', () =
     ['acl x/y permit 10.0.0.1', "acl: 'x/y' is no access list"],
     ['acl 1 allow 10.0.0.1', "acl: write permit or deny after the number or name of the list, not 'allow'"],
     ['acl 1 permit', 'acl: permit what? write an address, country and its two letters, or unix'],
+    ['acl 1 permit 10.0.0.256', "acl: '10.0.0.256' is not an IPv4 address"],
+    ['acl 1 permit 10.0.0.010', "acl: '10.0.0.010' is not an IPv4 address"],
     ['acl 1 permit ten', "acl: 'ten' is not an IPv4 address"],
     ['acl 1 permit 10.0.0.1 ten', "acl: 'ten' is not a mask such as 255.255.255.0"],
     ['acl 1 permit 10.0.0.1/33', "acl: '33' is not a whole number from 0 to 32"],

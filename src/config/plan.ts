@@ -1,7 +1,7 @@
 /** The difference between two configurations as lines of commands, and whom it touches. */
 import type { Action, Facts } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { EMPTY_CONFIGURATION, type Configuration } from './model.ts';
+import { aclOf, EMPTY_CONFIGURATION, type Configuration } from './model.ts';
 import { ABUSE, EMERGENCY } from './rows.ts';
 
 /** More lines than these are counted, not shown. */
@@ -25,36 +25,45 @@ export function differenceOf(before: Configuration, after: Configuration): Diffe
   return { removed: all.flatMap(({ removed }) => removed), added: all.flatMap(({ added }) => added) };
 }
 
-/** Both without the tables that are the same in both and may be long. */
+/** Both without servers and entries of lists that are the same objects in both, and may be many. */
 function withoutSame(before: Configuration, after: Configuration): readonly [Configuration, Configuration] {
-  const { servers, acls, namedAcls } = EMPTY_CONFIGURATION;
-  const same = {
-    ...(before.servers === after.servers && { servers }),
-    ...(before.acls === after.acls && { acls }),
-    ...(before.namedAcls === after.namedAcls && { namedAcls }),
-  };
+  const same = before.servers === after.servers && { servers: EMPTY_CONFIGURATION.servers };
+  const acls = before.acls.map((entries, id) => withoutEnds(entries, aclOf(after, id)));
+  const named = new Map(
+    [...before.namedAcls].map(([name, entries]) => [name, withoutEnds(entries, aclOf(after, name))]),
+  );
+  const old = new Map([...named].map(([name, [entries]]) => [name, entries]));
+  const now = new Map([...after.namedAcls].map(([name, entries]) => [name, named.get(name)?.[1] ?? entries]));
   return [
-    { ...before, ...same },
-    { ...after, ...same },
+    { ...before, ...same, acls: acls.map(([entries]) => entries), namedAcls: old },
+    { ...after, ...same, acls: acls.map(([, entries]) => entries), namedAcls: now },
   ];
 }
 
 /** What differs; where lines that stay change their order, all from the first to the last that are not where they were. */
 function between(before: readonly string[], after: readonly string[]): Difference {
-  const [old, now] = [counted(before), counted(after)];
-  const isIn = (lines: ReadonlySet<string>) => (line: string) => lines.has(line);
-  const [stay, come] = [old.filter(isIn(new Set(now))), now.filter(isIn(new Set(old)))];
-  if (stay.every((line, index) => line === come[index])) {
-    const [olds, nows] = [new Set(old), new Set(now)];
-    return {
-      removed: before.filter((_, index) => !nows.has(old[index] ?? '')),
-      added: after.filter((_, index) => !olds.has(now[index] ?? '')),
-    };
-  }
-  const first = after.findIndex((line, index) => line !== before[index]);
+  const [removed, added] = withoutEnds(before, after);
+  const [old, now] = [counted(removed), counted(added)];
+  const [olds, nows] = [new Set(old), new Set(now)];
+  const [stay, come] = [old.filter((line) => nows.has(line)), now.filter((line) => olds.has(line))];
+  if (stay.some((line, index) => line !== come[index])) return { removed, added };
+  return {
+    removed: removed.filter((_, index) => !nows.has(old[index] ?? '')),
+    added: added.filter((_, index) => !olds.has(now[index] ?? '')),
+  };
+}
+
+/** Both from the first item to the last that is not in the same place, seen from the near end: long lists change little. */
+function withoutEnds<T>(
+  before: readonly T[],
+  after: readonly T[],
+): readonly [before: readonly T[], after: readonly T[]] {
+  const length = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < length && before[head] === after[head]) head++;
   let tail = 0;
-  while (before.at(-1 - tail) === after.at(-1 - tail)) tail++;
-  return { removed: before.slice(first, before.length - tail), added: after.slice(first, after.length - tail) };
+  while (tail < length - head && before.at(-1 - tail) === after.at(-1 - tail)) tail++;
+  return [before.slice(head, before.length - tail), after.slice(head, after.length - tail)];
 }
 
 /** Lines with how often they have been there already, so that no two are the same. */
