@@ -37,6 +37,7 @@ export const FILE_COMMANDS: readonly Command[] = [
       subject,
       help: 'The folder of all files that control commands name',
       key: 'controlDir',
+      label: 'DIR',
     }),
     isForFiles: true,
   },

@@ -141,6 +141,8 @@ export function onOff({ name, subject, help, key }: SwitchSpec): Command {
 
 export interface PathSpec extends Basics {
   readonly key: KeysOf<string> & TextKey;
+  /** What the path is of. **Default** FILE. */
+  readonly label?: string;
 }
 
 /** Settings that are paths; empty for none. */
@@ -154,14 +156,14 @@ export function pathSaid({ state, pathOf, where }: Call, key: TextKey, word: str
 }
 
 /** `NAME [FILE]`, `no NAME`: a path, or none. Answers with it if there is one. */
-export function path({ name, subject, help, key }: PathSpec): Command {
+export function path({ name, subject, help, key, label = 'FILE' }: PathSpec): Command {
   const tell = ({ state: { settings } }: Pick<View, 'state'>): Answer =>
     tellRow({ [name]: settings[key] }, settings[key] === '' ? '' : `${settings[key]}\n`);
   return {
     name,
     subject,
     help,
-    parameters: [{ label: 'FILE', isOptional: true, words: [], help: 'a path; in double quotes if it has blanks' }],
+    parameters: [{ label, isOptional: true, words: [], help: 'a path; in double quotes if it has blanks' }],
     no: [],
     tell,
     told: { fields: { [name]: field('the path; empty when there is none') }, lists: {} },

@@ -27,38 +27,65 @@ interface Change {
   readonly action?: Action;
 }
 
-type Key = (call: Call, server: ServerConfig, value: string, where: string, index: number) => Change;
-
-function limit(key: 'max' | 'hard' | 'weight' | 'prio', max = LIMIT_MAX): Key {
-  return (_call, server, value, where) => ({ server: { ...server, [key]: parseWhole(value, where, 0, max) } });
+/** A word in front of what is wanted of a server. */
+interface Key {
+  /** What stands behind it, for help. */
+  readonly value: string;
+  readonly change: (call: Call, server: ServerConfig, value: string, where: string, index: number) => Change;
+  /** What of a configuration it is about, and how that is written; undefined: it is about the running process. */
+  readonly state?: { readonly part: keyof ServerConfig; readonly text: (server: ServerConfig) => string };
 }
 
+function numberKey(part: 'max' | 'hard' | 'weight' | 'prio'): Key {
+  return {
+    value: 'N',
+    change: (_call, server, value, where) => ({
+      server: { ...server, [part]: parseWhole(value, where, 0, LIMIT_MAX) },
+    }),
+    state: { part, text: (server) => String(server[part]) },
+  };
+}
+
+/** In the order in which they are written. */
 const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
-  ['acl', (_call, server, value, where) => ({ server: { ...server, acl: parseAclId(value, where) } })],
-  ['address', (call, server, value, where) => ({ server: { ...server, endpoint: moved(call, server, value, where) } })],
-  ['port', (call, server, value, where) => ({ server: { ...server, endpoint: ported(call, server, value, where) } })],
-  ['max', limit('max')],
-  ['hard', limit('hard')],
-  ['weight', limit('weight')],
-  ['prio', limit('prio')],
   [
-    'blacklist',
-    (_call, server, value, where, index) => {
-      const seconds = parseWhole(value, where, 0, SECONDS_MAX);
-      return { server, action: { kind: 'blacklist', server: index, seconds } };
+    'acl',
+    {
+      value: 'LIST',
+      change: (_call, server, value, where) => ({ server: { ...server, acl: parseAclId(value, where) } }),
+      state: { part: 'acl', text: ({ acl }) => String(acl) },
     },
   ],
-]);
-
-/** What they are called in a configuration; `blacklist` is no part of it. */
-const STATE_KEYS: ReadonlyMap<string, keyof ServerConfig> = new Map<string, keyof ServerConfig>([
-  ['acl', 'acl'],
-  ['address', 'endpoint'],
-  ['port', 'endpoint'],
-  ['max', 'max'],
-  ['hard', 'hard'],
-  ['weight', 'weight'],
-  ['prio', 'prio'],
+  [
+    'address',
+    {
+      value: 'HOST|/PATH',
+      change: (call, server, value, where) => ({ server: { ...server, endpoint: moved(call, server, value, where) } }),
+      state: { part: 'endpoint', text: ({ endpoint }) => quoted(hostText(endpoint)) },
+    },
+  ],
+  [
+    'port',
+    {
+      value: 'PORT',
+      change: (call, server, value, where) => ({ server: { ...server, endpoint: ported(call, server, value, where) } }),
+      state: { part: 'endpoint', text: ({ endpoint }) => String(portOf(endpoint)) },
+    },
+  ],
+  ['max', numberKey('max')],
+  ['hard', numberKey('hard')],
+  ['weight', numberKey('weight')],
+  ['prio', numberKey('prio')],
+  [
+    'blacklist',
+    {
+      value: 'SECONDS',
+      change: (_call, server, value, where, index) => {
+        const seconds = parseWhole(value, where, 0, SECONDS_MAX);
+        return { server, action: { kind: 'blacklist', server: index, seconds } };
+      },
+    },
+  ],
 ]);
 
 /** @errors ConfigError, also for a port behind it, as it stands behind the servers of the command line. */
@@ -126,7 +153,7 @@ const server: Command = {
       label: 'KEY VALUE...',
       isOptional: true,
       words: [...KEYS.keys()],
-      help: `pairs of ${[...KEYS.keys()].join(', ')} and what is wanted`,
+      help: `pairs of ${[...KEYS].map(([key, { value }]) => `${key} ${value}`).join(', ')}`,
     },
   ],
   no: undefined,
@@ -148,7 +175,7 @@ const server: Command = {
     let changing = call.state.servers[index];
     for (const [key, value] of pairsOf(rest)) {
       said.add(key);
-      const change = KEYS.get(key)?.(call, changing ?? UNSET_SERVER, value, `${call.where}: ${key}`, index);
+      const change = KEYS.get(key)?.change(call, changing ?? UNSET_SERVER, value, `${call.where}: ${key}`, index);
       if (!change) continue; // a key that nobody knows has never been a mistake
       changing = change.server;
       if (change.action) actions.push(change.action);
@@ -159,17 +186,16 @@ const server: Command = {
   doubts: ([, ...rest]) =>
     [...pairsOf(rest)].flatMap(([key]) => (KEYS.has(key) ? [] : [`there is no key '${shorten(key)}', passed over`])),
   sets: ([number, ...rest]) => {
-    const keys = [...pairsOf(rest)].flatMap(([key]) => STATE_KEYS.get(key) ?? []);
+    const keys = [...pairsOf(rest)].flatMap(([key]) => KEYS.get(key)?.state?.part ?? []);
     return keys.map((key) => ({ of: 'servers', index: Number(number), key }));
   },
-  write: ({ servers }) =>
-    servers.flatMap((each, index) => {
-      if (!each) return [];
-      const { acl, endpoint, max, hard, weight, prio } = each;
-      const head = `server ${index} acl ${acl} address ${quoted(hostText(endpoint))} port ${portOf(endpoint)}`;
-      return [`${head} max ${max} hard ${hard} weight ${weight} prio ${prio}`];
-    }),
+  write: ({ servers }) => servers.flatMap((each, index) => (each ? [`server ${index} ${pairsFor(each)}`] : [])),
 };
+
+/** The words that make a server again. */
+function pairsFor(server: ServerConfig): string {
+  return [...KEYS].flatMap(([key, { state }]) => (state ? [`${key} ${state.text(server)}`] : [])).join(' ');
+}
 
 function withServer(call: Call, index: number, server: ServerConfig | undefined): Configuration {
   const { state } = call;
