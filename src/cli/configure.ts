@@ -19,7 +19,7 @@ import {
 import type { Endpoint } from '../base/endpoint.ts';
 import type { WrittenAddress } from '../config/address.ts';
 import { Parts, shared } from '../config/parts.ts';
-import { EMPTY_SCRIPT, lastListen, type Script } from '../config/script.ts';
+import { EMPTY_SCRIPT, type Script } from '../config/script.ts';
 import { applyScript, readingWithin, readLines, readScript, type ReaderOptions } from '../control/script-reader.ts';
 import type { CommandLine, NamedFile } from './arguments.ts';
 
