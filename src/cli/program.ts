@@ -3,7 +3,6 @@
  *
  * @owner main thread.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { adviceOn } from '../config/advice.ts';
 import { idleFacts } from '../config/command.ts';
@@ -36,6 +35,7 @@ import { checkHost, giveUp, readRights, viewOf } from './rights.ts';
 import { serve } from './serve.ts';
 import { explained } from './shortage.ts';
 import { Signals, type Signal } from './signals.ts';
+import { readVersion } from './version.ts';
 
 /** What nobody has said, neither the file nor the command line beside it. */
 const MISSING_LISTENER =
@@ -230,11 +230,4 @@ function checkFolder(): void {
   } catch {
     throw new ConfigError('working directory', 'it has been removed; change to another one, as by cd /');
   }
-}
-
-function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
-    ? String(manifest.version)
-    : 'unknown';
 }

@@ -1,0 +1,37 @@
+/** What Pen writes about a request: as a line of its file, or as a datagram. Text is bytes (latin1). */
+import { plainAddress } from './address-text.ts';
+import { asPen } from './web-line.ts';
+
+/** A request that came to Pen. */
+export interface PenRecord {
+  readonly client: string;
+  /** In its plain form; what is no address, as it is written. */
+  readonly server: string;
+  /** What has come first, as far as Pen keeps it. */
+  readonly text: string;
+}
+
+/** A client that has no address: who came by a unix socket. */
+const UNIX = 'unix';
+const FIELD = /^(\S+) (\d{1,15}) (\S+) ([^]*)$/;
+
+/** `CLIENT EPOCH SERVER TEXT`. @returns undefined for a line of another shape. */
+export function readFileRecord(line: string): (PenRecord & { readonly epoch: number }) | undefined {
+  const parts = FIELD.exec(line);
+  if (!parts) return undefined;
+  const [, client = '', epoch = '', server = '', text = ''] = parts;
+  return { client, epoch: Number(epoch), server: plainAddress(server) ?? server, text: asPen(text) };
+}
+
+/**
+ * `+ CLIENT SERVER TEXT`.
+ *
+ * @returns undefined for another shape, or where client or server is no address: a name would have to be looked up, for
+ * whoever sends it.
+ */
+export function readDatagram(line: string): PenRecord | undefined {
+  const [, client = '', server = ''] = /^\+ (\S{1,99}) (\S{1,99})(?: |$)/.exec(line) ?? [];
+  const [plainClient, plainServer] = [client === UNIX ? UNIX : plainAddress(client), plainAddress(server)];
+  if (plainClient === undefined || plainServer === undefined) return undefined;
+  return { client: plainClient, server: plainServer, text: asPen(line.slice(client.length + server.length + 4)) };
+}
