@@ -9,7 +9,18 @@ import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 
 /** What Node is started with, as a process or as a thread; other files of src/bin are parts of these. */
-const PROGRAMS = ['pen', 'penctl', 'webstats', 'mergelogs', 'worker', 'whole-worker', 'demo', 'demo-server'];
+const PROGRAMS = [
+  'pen',
+  'penctl',
+  'webstats',
+  'mergelogs',
+  'penlog',
+  'penlogd',
+  'worker',
+  'whole-worker',
+  'demo',
+  'demo-server',
+];
 /** Packages that are put in, too, with their licence: Node scans what is not ESM for exports, at every start. */
 const PACKAGES = ['ipaddr.js'];
 

@@ -22,16 +22,28 @@ export function isInBackground(): boolean {
   return process.env[MARK] !== undefined && process.send !== undefined;
 }
 
+/** How the second process differs from one that is a balancer. */
+export interface BackgroundOptions {
+  /** For what is said about it. **Default** pen. */
+  readonly name?: string;
+  /** It writes to the standard output of the first one. **Default** no. */
+  readonly keepsStdout?: boolean;
+}
+
 /**
  * Starts the program again with the same arguments, in a session of its own, and waits until it is ready.
  *
  * @returns the exit status for this process: 0 when the other one serves.
  * @errors ConfigError when it cannot be started at all.
  */
-export async function startInBackground(script: string, args: readonly string[]): Promise<number> {
+export async function startInBackground(
+  script: string,
+  args: readonly string[],
+  { name = 'pen', keepsStdout = false }: BackgroundOptions = {},
+): Promise<number> {
   const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', keepsStdout ? 'inherit' : 'ignore', 'ignore', 'ipc'],
     env: { ...process.env, [MARK]: '1' },
   });
   // Whoever ends this process while it waits means the program, not only its messenger.
@@ -53,7 +65,7 @@ export async function startInBackground(script: string, args: readonly string[])
     // Its last words may arrive after its end: the channel closes when all of them are read.
     const ended = new Promise<number>((done) => {
       child.on('exit', (_code, signal) => {
-        if (signal) process.stderr.write(`pen: ${signal} ended the process in the background before it served\n`);
+        if (signal) process.stderr.write(`${name}: ${signal} ended the process in the background before it served\n`);
         done(1);
       });
     });

@@ -11,6 +11,8 @@ interface Read {
   readonly bytes: number;
 }
 
+type Terminal = Pick<NodeJS.WriteStream, 'isTTY' | 'write'>;
+
 interface Progress {
   /** So many lines more. */
   tick(lines: number): void;
@@ -19,7 +21,7 @@ interface Progress {
 }
 
 /** Says nothing unless standard error is a terminal. */
-export function showProgress(name: string, files: readonly Read[], terminal = process.stderr): Progress {
+export function showProgress(name: string, files: readonly Read[], terminal: Terminal = process.stderr): Progress {
   if (!terminal.isTTY) return { tick: () => undefined, end: () => undefined };
   const size = files.reduce((sum, { fd }) => sum + fstatSync(fd).size, 0);
   const start = performance.now();

@@ -10,6 +10,8 @@ export type ToolRun = (given: Given) => Promise<number | undefined> | number | u
 
 /** Runs to the end and leaves the status in `process.exitCode`. @errors none: they are told. */
 export async function runTool(tool: Tool, args: readonly string[], run: ToolRun): Promise<void> {
+  // Else Node opens its inspector for whoever sends it.
+  if (process.listenerCount('SIGUSR1') === 0) process.on('SIGUSR1', () => undefined);
   try {
     nameProcess(tool.name);
     const given = readLetters(tool, args);

@@ -11,6 +11,8 @@ export interface PenRecord {
   readonly text: string;
 }
 
+/** As much as Pen sends; more, from others, is not kept. */
+const TEXT_MAX = 1024;
 /** A client that has no address: who came by a unix socket. */
 const UNIX = 'unix';
 const FIELD = /^(\S+) (\d{1,15}) (\S+) ([^]*)$/;
@@ -33,5 +35,6 @@ export function readDatagram(line: string): PenRecord | undefined {
   const [, client = '', server = ''] = /^\+ (\S{1,99}) (\S{1,99})(?: |$)/.exec(line) ?? [];
   const [plainClient, plainServer] = [client === UNIX ? UNIX : plainAddress(client), plainAddress(server)];
   if (plainClient === undefined || plainServer === undefined) return undefined;
-  return { client: plainClient, server: plainServer, text: asPen(line.slice(client.length + server.length + 4)) };
+  const start = client.length + server.length + 4;
+  return { client: plainClient, server: plainServer, text: asPen(line.slice(start, start + TEXT_MAX)) };
 }
