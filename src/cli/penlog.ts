@@ -18,8 +18,8 @@ const LINE_MAX = 65_507;
 /** So many lines may be on their way; then reading rests. */
 const SENDING_MAX = 256;
 
-/** A line that has begun is waited for so long, when this program is to end. */
-const LINE_END_MS = 1000;
+/** When it is to end, and lines do not stop coming. */
+const SECONDS_LEFT = 5;
 
 /** What the composition root has. */
 export interface PenlogRoot {
@@ -45,13 +45,16 @@ export async function penlog({ words }: Given, { input, say, stopped }: PenlogRo
   return 0;
 }
 
-/** Until the input ends; or, when it is to end before, until a line does. */
+/**
+ * Until the input ends. A web server that starts anew tells this program to end while lines are still on their way: so
+ * then it ends when nothing has come for a second.
+ */
 async function drain(input: Readable, cutter: LineCutter, sender: Sender, stopped: Promise<unknown>): Promise<void> {
-  let isStopping = false;
+  let hasCome = true;
   const ended = new Promise<void>((resolve, reject) => {
     input.on('data', (bytes: Buffer) => {
+      hasCome = true;
       cutter.push(bytes);
-      if (isStopping && !cutter.isInside) resolve();
       if (!sender.isBusy) return;
       input.pause();
       void sender.rested().finally(() => input.resume());
@@ -60,8 +63,10 @@ async function drain(input: Readable, cutter: LineCutter, sender: Sender, stoppe
     input.on('error', (error) => reject(new ConfigError('input', `cannot be read (${error.message})`)));
   });
   await Promise.race([ended, stopped]);
-  isStopping = true;
-  if (cutter.isInside) await Promise.race([ended, setTimeout(LINE_END_MS, undefined, { ref: false })]);
+  for (let seconds = 0; hasCome && seconds < SECONDS_LEFT; seconds++) {
+    hasCome = false;
+    await Promise.race([ended, setTimeout(1000, undefined, { ref: false })]);
+  }
 }
 
 /** A socket that knows where its datagrams go. */

@@ -1,4 +1,5 @@
 /** Text that strangers have a word in, as one line of a log. Text is bytes (latin1). */
+import { isUtf8 } from 'node:buffer';
 
 /** What needs a closer look. */
 const STRANGE = /[^\t -~]/;
@@ -9,7 +10,7 @@ const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/g;
 const HIGH = /[\x80-\xff]/g;
 /** The same commands as letters of UTF-8: two bytes each. */
 const CONTROL_LETTER = /\xc2[\x80-\x9f]/g;
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const CODES = Array.from({ length: 256 }, (_, byte) => `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`);
 
 /**
  * The text with control characters written as web servers write them: `\x1B`. Letters of UTF-8 stay; where the bytes are
@@ -17,21 +18,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 export function escaped(text: string): string {
   if (!STRANGE.test(text)) return text;
-  const safe = text.replace(CONTROL, codes);
-  return isUtf8(safe) ? safe.replace(CONTROL_LETTER, codes) : safe.replace(HIGH, codes);
+  const safe = text.replace(CONTROL, code);
+  return isUtf8(Buffer.from(safe, 'latin1'))
+    ? safe.replace(CONTROL_LETTER, (two) => two.replace(HIGH, code))
+    : safe.replace(HIGH, code);
 }
 
-function codes(characters: string): string {
-  return Array.from(characters, (one) => `\\x${one.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`).join(
-    '',
-  );
-}
-
-function isUtf8(text: string): boolean {
-  try {
-    utf8.decode(Uint8Array.from(text, (character) => character.charCodeAt(0)));
-    return true;
-  } catch {
-    return false;
-  }
+function code(byte: string): string {
+  return CODES[byte.charCodeAt(0)] ?? byte;
 }
