@@ -2,6 +2,7 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { plainAddress } from '../logs/address-text.ts';
 import { Joiner, type JoinerOptions } from '../logs/joiner.ts';
+import { KernelDrops } from '../logs/kernel-drops.ts';
 import type { LogFile } from '../logs/log-file.ts';
 import type { Senders } from '../logs/senders.ts';
 
@@ -23,6 +24,7 @@ export class LogDesk {
   private readonly options: LogDeskOptions;
   private readonly say: (text: string) => void;
   private readonly joiner: Joiner;
+  private readonly drops: KernelDrops;
   private readonly teller: NodeJS.Timeout | undefined;
   private strangers = 0;
   private isFlushing = false;
@@ -41,6 +43,7 @@ export class LogDesk {
       file.add(line);
       if (options.isUnbuffered) file.flush();
     });
+    this.drops = new KernelDrops(socket.address().port);
     socket.on('message', this.onDatagram);
     if (options.isTelling) this.teller = setInterval(this.tellNews, TELL_MS).unref();
   }
@@ -59,19 +62,21 @@ export class LogDesk {
 
   /** Takes no more datagrams, and writes what waits. */
   stop(): void {
+    const dropped = this.drops.count();
     this.socket.close();
     clearTimeout(this.timer);
     clearInterval(this.teller);
     this.joiner.flush(Infinity);
     this.file.close();
-    const isTrouble = this.strangers + this.joiner.counts.malformed + this.file.lostCount > 0;
-    if (isTrouble || this.options.isTelling) this.tell();
+    const isTrouble = this.strangers + this.joiner.counts.malformed + this.file.lostCount + dropped > 0;
+    if (isTrouble || this.options.isTelling) this.say(this.report(dropped));
   }
 
-  private report(): string {
+  private report(dropped = this.drops.count()): string {
     const { requests, found, missed, malformed } = this.joiner.counts;
-    const refused = `${malformed} malformed datagrams, ${this.strangers} from strangers`;
-    return `${requests} requests of pen, ${found} lines with a client, ${missed} without, ${refused}, ${this.file.lostCount} lines lost`;
+    const refused = `datagrams: ${malformed} malformed, ${this.strangers} from strangers, ${dropped} lost because too many came`;
+    const lines = `${found} lines with a client, ${missed} without, ${this.file.lostCount} not written`;
+    return `${requests} requests of pen, ${lines}; ${refused}`;
   }
 
   private readonly tellNews = (): void => {

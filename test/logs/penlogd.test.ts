@@ -16,15 +16,35 @@ const log = (): string => readFileSync(stage.path('log'), 'latin1');
 const web = (at: number, client = '9.9.9.9'): string =>
   `${client} - - [09/Jan/2002:00:28:50 +0100] "GET /${at} HTTP/1.0" 200 ${at}`;
 
+/** What it has told last. */
+function countsOf(said: string) {
+  const told = said.split('\n').findLast((line) => line.includes(' requests of pen'));
+  const names = ['requests', 'found', 'missed', 'unwritten', 'malformed', 'strangers', 'dropped'] as const;
+  const numbers = (told ?? '').replace(/^.*?: /, '').match(/\d+/g) ?? [];
+  return Object.fromEntries(names.map((name, at) => [name, Number(numbers[at])])) as Record<
+    (typeof names)[number],
+    number
+  >;
+}
+
 describe('penlogd', () => {
   test('loses and tears no line while its log is renamed at 5,000 lines a second, nor when it ends', async () => {
     const { port, daemon } = await startPenlogd(stage);
     const rotation = new Rotation(stage, daemon);
     const sender = await Sender.from('127.0.0.1', port);
+    let bytes = 0;
     for (let at = 0; at < 15_000; at++) {
-      await sender.send(`+ 1.1.${at >> 8}.${at & 255} 127.0.0.1 GET /${at} HTTP/1.0\n`);
+      const client = `1.1.${at >> 8}.${at & 255}`;
+      await sender.send(`+ ${client} 127.0.0.1 GET /${at} HTTP/1.0\n`);
       await sender.send(`${web(at)}\n`);
+      bytes += web(at, client).length + 1;
       if (at % 25 === 24) await new Promise((resolve) => setTimeout(resolve, 5));
+      // A machine that is busy with other things gets the time that it needs.
+      if (at % 100 === 99)
+        await until(
+          () => rotation.bytes() >= bytes - 10_000,
+          () => daemon.said,
+        );
       if (at % 1000 === 999) await rotation.rotate();
     }
     sender.close();
@@ -97,11 +117,8 @@ describe('penlogd', () => {
       () => daemon.said,
     );
     for (const sender of [known, six, stranger]) sender.close();
-    const counts =
-      /(\d+) requests of pen, (\d+) lines with a client, (\d+) without, (\d+) malformed datagrams, (\d+) from strangers, 0 lines lost/;
-    const [, requests = 0, found = 0, missed = 0, malformed = 0, strangers = 0] = (counts.exec(daemon.said) ?? []).map(
-      Number,
-    );
+    const { requests, found, missed, malformed, strangers, dropped } = countsOf(daemon.said);
+    expect(dropped).toBe(0);
     expect(strangers).toBe(sent.stranger);
     expect(requests + found + missed + malformed).toBe(sent.known);
     expect(await daemon.stop()).toBe(0);
@@ -110,6 +127,27 @@ describe('penlogd', () => {
     expect(lines.at(-1)).toBe('1.1.1.1 - - [x] "GET /a" 200');
     for (const line of lines) expect(Buffer.from(line, 'latin1').toString()).not.toMatch(/(?!\t)\p{Cc}|\ufffd/u);
     expect(lines.filter((line) => line.startsWith('6.6.6.6'))).toEqual([]);
+  });
+
+  test('tells how many datagrams were lost because it had no time for them', async () => {
+    const { port, daemon } = await startPenlogd(stage, ['-w', '0']);
+    const sender = await Sender.from('127.0.0.1', port);
+    daemon.child.kill('SIGSTOP');
+    const sent = 30_000;
+    for (let at = 0; at < sent; at++) await sender.send('no quotes');
+    sender.close();
+    daemon.child.kill('SIGCONT');
+    await until(
+      () => {
+        daemon.child.kill('SIGUSR1');
+        const { missed, dropped } = countsOf(daemon.said);
+        return missed + dropped === sent;
+      },
+      () => daemon.said.slice(-1000),
+    );
+    expect(countsOf(daemon.said).dropped).toBeGreaterThan(0);
+    await daemon.stop();
+    expect(log().split('\n')).toHaveLength(countsOf(daemon.said).missed + 1);
   });
 
   test('works in the background, and ends with its pid file', async () => {
@@ -146,7 +184,7 @@ describe('penlogd', () => {
     sender.close();
     expect(await daemon.stop('SIGINT')).toBe(0);
     expect(new Set(daemon.printed.split('\n'))).toEqual(new Set(['no quotes', '']));
-    expect(daemon.said).toMatch(/\d+ without, 0 malformed/);
+    expect(daemon.said).toMatch(/\d+ without, 0 not written; datagrams: 0 malformed/);
   });
 
   test('says what is wrong with its command line', () => {

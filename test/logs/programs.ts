@@ -2,7 +2,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -194,13 +194,20 @@ export class Rotation {
     );
   }
 
+  /** How much has been written. */
+  bytes(): number {
+    return this.names().reduce((sum, name) => sum + statSync(this.stage.path(name)).size, 0);
+  }
+
   /** All lines in all files, in the order in which they were written. */
   lines(): string[] {
-    const names = [...Array.from({ length: this.count }, (_, at) => `log.${at + 1}`), 'log'];
-    return names.flatMap((name) => {
+    return this.names().flatMap((name) => {
       const text = readFileSync(this.stage.path(name), 'latin1');
       if (text !== '' && !text.endsWith('\n')) throw new Error(`${name} ends within a line`);
       return text.split('\n').slice(0, -1);
     });
+  }
+  private names(): string[] {
+    return [...Array.from({ length: this.count }, (_, at) => `log.${at + 1}`), 'log'];
   }
 }
