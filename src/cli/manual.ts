@@ -36,7 +36,7 @@ export function penManual(version: string): string {
     section('SIGNALS', ...SIGNALS.map(([name, meaning]) => item(bold(name), marked(meaning)))),
     section('EXIT STATUS', ...STATUS.map(([code, meaning]) => item(bold(code), marked(meaning)))),
     section('EXAMPLES', ...EXAMPLES.map(([text, ...lines]) => paragraph(text) + example(...lines))),
-    section('SEE ALSO', '.BR penctl (1)\n'),
+    section('SEE ALSO', '.BR penctl (1),\n.BR penlogd (1),\n.BR mergelogs (1)\n'),
   ].join('');
 }
 

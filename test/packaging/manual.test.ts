@@ -2,7 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { MERGELOGS } from '../../src/cli/mergelogs.ts';
 import { OPTIONS } from '../../src/cli/options.ts';
+import { PENLOG } from '../../src/cli/penlog.ts';
+import { PENLOGD } from '../../src/cli/penlogd.ts';
 import { COMMANDS } from '../../src/config/commands.ts';
 import { needs } from '../support/skip.ts';
 
@@ -17,7 +20,7 @@ needs({ packages: ['mandoc'] }, 'the manual page', () => {
     return parts.map((part, at) => (at === parts.length - 1 ? part : part.slice(0, -1))).join('');
   };
 
-  test.each(['pen', 'penctl', 'webstats'])('of %s is without fault', (page) => {
+  test.each(['pen', 'penctl', 'webstats', 'mergelogs', 'penlog', 'penlogd'])('of %s is without fault', (page) => {
     const { status, stdout, stderr } = mandoc(page, '-T', 'lint', '-W', 'style');
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' });
   });
@@ -25,6 +28,11 @@ needs({ packages: ['mandoc'] }, 'the manual page', () => {
   test('of pen tells about each option', () => {
     const text = textOf('pen');
     for (const { letter } of OPTIONS) expect(text).toMatch(new RegExp(`\\s-${letter}\\b`));
+  });
+
+  test.each([MERGELOGS, PENLOG, PENLOGD])('of $name tells about each option', ({ name, letters }) => {
+    const text = textOf(name);
+    for (const { letter, argument } of letters) expect(text).toMatch(new RegExp(`\\s-${letter} ?${argument ?? ''}\\b`));
   });
 
   test('of webstats tells about each variable that it looks at', () => {
