@@ -15,14 +15,22 @@ export interface PenRecord {
 const TEXT_MAX = 1024;
 /** A client that has no address: who came by a unix socket. */
 const UNIX = 'unix';
-const FIELD = /^(\S+) (\d{1,15}) (\S+) ([^]*)$/;
+const EPOCH = /^\d{1,15}$/;
 
 /** `CLIENT EPOCH SERVER TEXT`. @returns undefined for a line of another shape. */
 export function readFileRecord(line: string): (PenRecord & { readonly epoch: number }) | undefined {
-  const parts = FIELD.exec(line);
-  if (!parts) return undefined;
-  const [, client = '', epoch = '', server = '', text = ''] = parts;
-  return { client, epoch: Number(epoch), server: plainAddress(server) ?? server, text: asPen(text) };
+  const client = line.indexOf(' ');
+  const epoch = line.indexOf(' ', client + 1);
+  const server = line.indexOf(' ', epoch + 1);
+  const time = line.slice(client + 1, epoch);
+  if (client < 1 || epoch < 0 || server < epoch + 2 || !EPOCH.test(time)) return undefined;
+  const name = line.slice(epoch + 1, server);
+  return {
+    client: line.slice(0, client),
+    epoch: Number(time),
+    server: plainAddress(name) ?? name,
+    text: asPen(line.slice(server + 1)),
+  };
 }
 
 /**

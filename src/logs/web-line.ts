@@ -11,6 +11,7 @@ const ESCAPE = /\\(x[0-9A-Fa-f]{2}|["\\bnrtv])/g;
 const LETTERS: Readonly<Record<string, string>> = { b: '\b', n: '\n', r: '\r', t: '\t', v: '\v' };
 /** What Pen writes a dot for. */
 const NOT_PRINTABLE = /[^ -~]/g;
+const STRANGE = /[^ -~]/;
 
 /** A line whose parts are known. */
 export interface WebLine {
@@ -75,6 +76,7 @@ export function spellings(request: string): readonly string[] {
 
 /** Text as Pen writes it: up to the end of its line, with dots for what is not printable. */
 export function asPen(text: string): string {
+  if (!STRANGE.test(text)) return text;
   const end = text.search(/[\r\n]/);
   return (end < 0 ? text : text.slice(0, end)).replace(NOT_PRINTABLE, '.');
 }
