@@ -1,5 +1,6 @@
 /** What Pen writes about a request: as a line of its file, or as a datagram. Text is bytes (latin1). */
 import { plainAddress } from './address-text.ts';
+import { ownText } from './own-text.ts';
 import { asPen } from './web-line.ts';
 
 /** A request that came to Pen. */
@@ -26,7 +27,7 @@ export function readFileRecord(line: string): (PenRecord & { readonly epoch: num
   if (client < 1 || epoch < 0 || server < epoch + 2 || !EPOCH.test(time)) return undefined;
   const name = line.slice(epoch + 1, server);
   return {
-    client: line.slice(0, client),
+    client: ownText(line.slice(0, client)),
     epoch: Number(time),
     server: plainAddress(name) ?? name,
     text: asPen(line.slice(server + 1)),

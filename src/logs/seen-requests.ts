@@ -6,6 +6,7 @@
  * else the nearest in time, since most requests are short. A web server writes its line when the request has ended, so one
  * that comes later than its line is a matter of clocks that differ, which they do not much: it counts as farther away.
  */
+import { ownText } from './own-text.ts';
 
 /** Times this close are the same: web servers write whole seconds, and lines take a moment on their way. */
 const SAME_SECONDS = 1;
@@ -60,8 +61,9 @@ export class SeenRequests {
   add(key: string, seen: SeenRequest): void {
     let list = this.lists.get(key);
     if (!list) {
-      list = { key, first: undefined, last: undefined, near: undefined, count: 0, lastTaken: undefined };
-      this.lists.set(key, list);
+      const own = ownText(key);
+      list = { key: own, first: undefined, last: undefined, near: undefined, count: 0, lastTaken: undefined };
+      this.lists.set(own, list);
     }
     let before = list.last;
     while (before && before.seen.at > seen.at) before = before.before;
