@@ -101,7 +101,7 @@ async function serve(
     const view = viewOf(rights);
     const file = openLog(settings.path, view);
     const pidPath = given.last('p');
-    const pid = pidPath === undefined ? undefined : writePidFile(pidPath, process.pid, host, view);
+    const pid = pidPath === undefined ? undefined : writePidFile(pidPath, process.pid, { host, view });
     const options = { isUnbuffered: given.all('b').length > 0, isTelling: given.all('d').length > 0 };
     const desk = new LogDesk(socket, file, { ...settings, ...options }, say);
     for (const warning of warnings) say(warning);
