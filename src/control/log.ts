@@ -15,8 +15,9 @@ import { openLogDatagrams } from './log-datagrams.ts';
 import { LogFile, tryLogFile, type LogTarget } from './log-file.ts';
 import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
 
-/** From the first record on, until they are taken together. */
+/** Until records are taken together: of files, whose readers can wait, and of datagrams, which others wait for. */
 const GATHER_MS = 20;
+const GATHER_DATAGRAMS_MS = 2;
 /** Between two messages about lines that were lost. */
 const TELL_MS = 10_000;
 
@@ -179,7 +180,8 @@ export class Log {
   }
 
   private takeLater(): void {
-    this.timer ??= setTimeout(() => this.take(), GATHER_MS).unref();
+    const gatherMs = this.next?.place.endpoint ? GATHER_DATAGRAMS_MS : GATHER_MS;
+    this.timer ??= setTimeout(() => this.take(), gatherMs).unref();
   }
 
   private hear(): void {

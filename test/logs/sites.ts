@@ -1,8 +1,9 @@
-/** Web servers that write logs, a Pen of Debian's in front of them, and clients that remember what they have asked. */
+/** Web servers that write logs, a pen in front of them, and clients that remember what they have asked. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { freePort } from '../support/control.ts';
+import { PEN } from '../support/pen.ts';
 import { until, type Program, type Stage } from './programs.ts';
 
 const MODULES = '/usr/lib/apache2/modules';
@@ -90,16 +91,24 @@ AliasMatch ".*" ${folder}/htdocs/index.html
   return { address, program };
 }
 
-/** Debian's pen before them, in turn. @param log a file, or `host:port`. */
-export async function startDebianPen(
+/** What stands before them: ours, and Debian's. */
+export const PENS: Readonly<Record<string, readonly string[]>> = {
+  Pen: [process.execPath, PEN],
+  "Debian's pen": ['pen'],
+};
+
+/** A pen before them, in turn. @param command its first words. @param log a file, or `host:port`. */
+export async function startPen(
   stage: Stage,
+  command: readonly string[],
   servers: readonly string[],
   serverPort: number,
   log: string,
 ): Promise<{ port: number; pen: Program }> {
   const port = await freePort();
   const each = servers.map((address) => `${address}:${serverPort}`);
-  const pen = stage.start(['pen', '-f', '-r', '-u', 'root', '-x', '500', '-l', log, `127.0.0.1:${port}`, ...each]);
+  const options = ['-f', '-r', '-u', 'root', '-x', '500', '-l', log];
+  const pen = stage.start([...command, ...options, `127.0.0.1:${port}`, ...each]);
   await serves('127.0.0.1', port, pen);
   return { port, pen };
 }

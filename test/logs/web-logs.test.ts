@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { freePort } from '../support/control.ts';
 import { needs } from '../support/skip.ts';
 import { DEBIANS, OURS, Rotation, run, Stage, startPenlogd, until } from './programs.ts';
-import { Client, startApache, startDebianPen, startNginx, timeless } from './sites.ts';
+import { Client, PENS, startApache, startNginx, startPen, timeless } from './sites.ts';
 
 const [ONE, TWO] = ['127.0.0.11', '127.0.0.12'];
 const CLIENTS = Array.from({ length: 6 }, (_, at) => `127.0.1.${at + 1}`);
@@ -33,23 +33,26 @@ async function visit(clients: readonly Client[], rounds: number, between: () => 
 }
 
 needs({ linux: true, root: true, packages: ['nginx', 'pen'] }, 'two nginx, penlog, penlogd', () => {
-  test('the log is what the clients remember, line for line, while it is renamed all the time', async () => {
-    const { port: logPort, daemon } = await startPenlogd(stage);
-    const port = await freePort();
-    for (const address of [ONE, TWO]) {
-      await startNginx(stage, address, port, `| ${shell(OURS.penlog, '127.0.0.1', logPort, address)}`);
-    }
-    const { port: penPort } = await startDebianPen(stage, [ONE, TWO], port, `127.0.0.1:${logPort}`);
-    const rotation = new Rotation(stage, daemon);
-    const clients = CLIENTS.map((address) => new Client(address, penPort));
-    const asked = await visit(clients, 40, () => rotation.rotate());
-    await until(
-      () => rotation.lines().length >= asked.length,
-      () => `${rotation.lines().length} of ${asked.length} lines`,
-    );
-    expect(await daemon.stop()).toBe(0);
-    expect(rotation.lines().map(timeless).sort()).toEqual(asked);
-  });
+  test.each(Object.entries(PENS))(
+    'the log is what the clients remember, line for line, while it is renamed all the time (%s)',
+    async (_, before) => {
+      const { port: logPort, daemon } = await startPenlogd(stage);
+      const port = await freePort();
+      for (const address of [ONE, TWO]) {
+        await startNginx(stage, address, port, `| ${shell(OURS.penlog, '127.0.0.1', logPort, address)}`);
+      }
+      const { port: penPort } = await startPen(stage, before, [ONE, TWO], port, `127.0.0.1:${logPort}`);
+      const rotation = new Rotation(stage, daemon);
+      const clients = CLIENTS.map((address) => new Client(address, penPort));
+      const asked = await visit(clients, 40, () => rotation.rotate());
+      await until(
+        () => rotation.lines().length >= asked.length,
+        () => `${rotation.lines().length} of ${asked.length} lines`,
+      );
+      expect(await daemon.stop()).toBe(0);
+      expect(rotation.lines().map(timeless).sort()).toEqual(asked);
+    },
+  );
 });
 
 needs({ linux: true, root: true, packages: ['apache2-bin', 'pen'] }, 'Apache, penlog, penlogd', () => {
@@ -58,7 +61,7 @@ needs({ linux: true, root: true, packages: ['apache2-bin', 'pen'] }, 'Apache, pe
     const port = await freePort();
     const command = `"|${shell(OURS.penlog, '127.0.0.1', logPort, ONE)}"`;
     const { program } = await startApache(stage, ONE, port, command);
-    const { port: penPort } = await startDebianPen(stage, [ONE], port, `127.0.0.1:${logPort}`);
+    const { port: penPort } = await startPen(stage, PENS['Pen']!, [ONE], port, `127.0.0.1:${logPort}`);
     const client = new Client(CLIENTS[0]!, penPort);
     const rotation = new Rotation(stage, daemon);
     for (let round = 0; round < 3; round++) {
@@ -82,49 +85,52 @@ needs({ linux: true, root: true, packages: ['apache2-bin', 'pen'] }, 'Apache, pe
 });
 
 needs({ linux: true, root: true, packages: ['nginx', 'apache2-bin', 'pen'] }, 'mergelogs', () => {
-  test('makes what the clients remember of the logs of nginx and Apache in three zones, and of the file of pen', async () => {
-    const port = await freePort();
-    await startNginx(stage, ONE, port, stage.path('one'), 'Asia/Kolkata');
-    await startApache(stage, TWO, port, stage.path('two'), 'America/New_York');
-    const { port: penPort, pen } = await startDebianPen(stage, [ONE, TWO], port, stage.path('pen'));
-    const clients = CLIENTS.map((address) => new Client(address, penPort));
-    for (let round = 0; round < 20; round++) {
-      await Promise.all(
-        clients.map(async (client, number) => {
-          await client.get('/same');
-          await client.get(`/${number}/${round}`);
-          await client.get(`/${number}/${'long/'.repeat(30)}`);
-        }),
+  test.each(Object.entries(PENS))(
+    'makes what the clients remember of the logs of nginx and Apache in three zones, and of the file of pen (%s)',
+    async (_, before) => {
+      const port = await freePort();
+      await startNginx(stage, ONE, port, stage.path('one'), 'Asia/Kolkata');
+      await startApache(stage, TWO, port, stage.path('two'), 'America/New_York');
+      const { port: penPort, pen } = await startPen(stage, before, [ONE, TWO], port, stage.path('pen'));
+      const clients = CLIENTS.map((address) => new Client(address, penPort));
+      for (let round = 0; round < 20; round++) {
+        await Promise.all(
+          clients.map(async (client, number) => {
+            await client.get('/same');
+            await client.get(`/${number}/${round}`);
+            await client.get(`/${number}/${'long/'.repeat(30)}`);
+          }),
+        );
+      }
+      expect(await pen.stop()).toBe(0);
+      const args = ['-p', stage.path('pen'), `${ONE}:${stage.path('one')}`, `${TWO}:${stage.path('two')}`];
+      const asked = clients.flatMap((client) => client.asked).sort();
+      const count = (name: string): number => readFileSync(stage.path(name), 'latin1').split('\n').length - 1;
+      await until(
+        () => count('one') + count('two') >= asked.length,
+        () => `${count('one')} and ${count('two')} lines`,
       );
-    }
-    expect(await pen.stop()).toBe(0);
-    const args = ['-p', stage.path('pen'), `${ONE}:${stage.path('one')}`, `${TWO}:${stage.path('two')}`];
-    const asked = clients.flatMap((client) => client.asked).sort();
-    const count = (name: string): number => readFileSync(stage.path(name), 'latin1').split('\n').length - 1;
-    await until(
-      () => count('one') + count('two') >= asked.length,
-      () => `${count('one')} and ${count('two')} lines`,
-    );
-    const ours = run([...OURS.mergelogs, '-d', ...args], { TZ: 'Pacific/Auckland' });
-    expect(ours).toMatchObject({
-      status: 0,
-      stderr: expect.stringMatching(/ lines, \d+ with a client, 0 without, 0 of/),
-    });
-    const lines = ours.stdout.split('\n').slice(0, -1);
-    expect(lines.map(timeless).sort()).toEqual(asked);
-    const times = lines.map((line) => /\[(.*)\]/.exec(line)?.[1] ?? '');
-    expect(times).toEqual(times.toSorted());
-    expect(times.every((time) => time.endsWith(' +0000'))).toBe(true);
-    expect(Math.abs(Date.parse((times[0] ?? '').replace(/\//g, ' ').replace(':', ' ')) - Date.now())).toBeLessThan(
-      600_000,
-    );
-  });
+      const ours = run([...OURS.mergelogs, '-d', ...args], { TZ: 'Pacific/Auckland' });
+      expect(ours).toMatchObject({
+        status: 0,
+        stderr: expect.stringMatching(/ lines, \d+ with a client, 0 without, 0 of/),
+      });
+      const lines = ours.stdout.split('\n').slice(0, -1);
+      expect(lines.map(timeless).sort()).toEqual(asked);
+      const times = lines.map((line) => /\[(.*)\]/.exec(line)?.[1] ?? '');
+      expect(times).toEqual(times.toSorted());
+      expect(times.every((time) => time.endsWith(' +0000'))).toBe(true);
+      expect(Math.abs(Date.parse((times[0] ?? '').replace(/\//g, ' ').replace(':', ' ')) - Date.now())).toBeLessThan(
+        600_000,
+      );
+    },
+  );
 
   test("says of plain logs what Debian's says, but for its times", async () => {
     const port = await freePort();
     await startNginx(stage, ONE, port, stage.path('one'));
     await startNginx(stage, TWO, port, stage.path('two'));
-    const { port: penPort, pen } = await startDebianPen(stage, [ONE, TWO], port, stage.path('pen'));
+    const { port: penPort, pen } = await startPen(stage, PENS["Debian's pen"]!, [ONE, TWO], port, stage.path('pen'));
     const clients = CLIENTS.map((address) => new Client(address, penPort));
     await Promise.all(
       clients.map(async (client, number) => {
