@@ -36,16 +36,19 @@ test.each([
   [['-p', '/dev/null', '-r', '/none/x', 'a:/dev/null'], "-r: cannot write '/none/x' (ENOENT)"],
 ] as const)('%j is refused', (args, message) => expect(() => run(...args)).toThrow(message));
 
-test('progress is for terminals', () => {
+test.each([
+  ['shown at a terminal', true, false, ['\r\x1b[Kmergelogs: 20 lines, 20 lines/s', '\r\x1b[K']],
+  ['not said elsewhere', false, false, []],
+  ['not mixed with output at a terminal', true, true, []],
+])('progress is %s', (_, isTTY, isOutputTTY, expected) => {
   const written: string[] = [];
-  const terminal = { isTTY: true, write: (text: string) => written.push(text) > 0 } as unknown as NodeJS.WriteStream;
+  const terminal = { isTTY, write: (text: string) => written.push(text) > 0 };
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
-  const progress = showProgress('mergelogs', [], terminal);
+  const progress = showProgress('mergelogs', [], terminal, { isTTY: isOutputTTY });
   progress.tick(10);
   clock.mockReturnValue(1000);
   progress.tick(10);
   progress.end();
   clock.mockRestore();
-  expect(written).toEqual(['\r\x1b[Kmergelogs: 20 lines, 20 lines/s', '\r\x1b[K']);
-  showProgress('mergelogs', [], { ...terminal, isTTY: false } as NodeJS.WriteStream).tick(1);
+  expect(written).toEqual(expected);
 });

@@ -144,11 +144,11 @@ function readSettings(given: Given): Settings {
 
 function readPort({ words }: Given): { host: string | undefined; port: number } {
   const [word = '', more] = words;
-  if (more !== undefined) throw new ConfigError(more, 'there is a port already; options stand in front of their words');
+  if (more !== undefined) throw new ConfigError(more, `the port is ${word} already, and there is only one`);
   const isPort = !word.includes(':');
   const address = isPort ? { host: undefined, port: word } : parseListen(word, 'port');
   if ('path' in address) throw new ConfigError('port', `'${word}' is a path; datagrams come to a port`);
-  return { host: address.host, port: parseWhole(address.port, 'port', 0, 65_535) };
+  return { host: address.host, port: parseWhole(address.port, 'port', 1, 65_535) };
 }
 
 /** On all addresses, IPv4 and IPv6, unless one is named. @errors ConfigError. */

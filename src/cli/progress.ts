@@ -20,9 +20,14 @@ interface Progress {
   end(): void;
 }
 
-/** Says nothing unless standard error is a terminal. */
-export function showProgress(name: string, files: readonly Read[], terminal: Terminal = process.stderr): Progress {
-  if (!terminal.isTTY) return { tick: () => undefined, end: () => undefined };
+/** Says nothing unless standard error is a terminal, nor where the output is shown at one. */
+export function showProgress(
+  name: string,
+  files: readonly Read[],
+  terminal: Terminal = process.stderr,
+  output: Pick<Terminal, 'isTTY'> = process.stdout,
+): Progress {
+  if (!terminal.isTTY || output.isTTY) return { tick: () => undefined, end: () => undefined };
   const size = files.reduce((sum, { fd }) => sum + fstatSync(fd).size, 0);
   const start = performance.now();
   let [next, lines, isShown] = [start + PAUSE_MS, 0, false];

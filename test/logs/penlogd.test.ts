@@ -187,17 +187,18 @@ describe('penlogd', () => {
     expect(daemon.said).toMatch(/\d+ without, 0 not written; datagrams: 0 malformed/);
   });
 
-  test('says what is wrong with its command line', () => {
+  test('says what is wrong with its command line', async () => {
+    const port = String(await freeUdpPort());
     const say = (...args: string[]) => run([...OURS.penlogd, '-f', ...args]);
     expect(run(OURS.penlogd)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^usage: penlogd /) });
     const wrong: [string[], string][] = [
-      [['x'], "port: 'x' is not a whole number from 0 to 65535"],
-      [['1', '2'], '2: there is a port already'],
+      [['x'], "port: 'x' is not a whole number from 1 to 65535"],
+      [['1', '2'], '2: the port is 1 already'],
       [['-n', '0', '1'], "-n: '0' is not a whole number from 1 to"],
       [['-a', 'www', '1'], "-a: 'www' is neither an address nor a network"],
-      [['-l', '/none/log', '0'], "-l: cannot write to '/none/log': the folder does not exist"],
-      [['-u', 'nosuchuser', '0'], '-u: '],
-      [['-x', '0'], '-x: no such option; penlogd --help lists them'],
+      [['-l', '/none/log', port], "-l: cannot write to '/none/log': the folder does not exist"],
+      [['-u', 'nosuchuser', port], '-u: '],
+      [['-x', port], '-x: no such option; penlogd --help lists them'],
     ];
     for (const [args, message] of wrong) {
       expect(say(...args)).toMatchObject({ status: 1, stderr: expect.stringContaining(`penlogd: ${message}`) });
