@@ -116,7 +116,7 @@ needs({ linux: true }, 'access lists', () => {
   test('stop a start that cannot have its countries', async () => {
     const options = ['-O', 'acl 0 deny country SE', '-O', `geoip ${FOLDER}/missing`];
     const { exit, lines } = await Pen.run({ options, servers: ['127.0.0.1:9'] });
-    expect([exit.code, lines.join('\n')]).toEqual([1, `pen: geoip: there is no file ${FOLDER}/missing`]);
+    expect([exit.code, lines.join('\n')]).toEqual([1, `pen: -O 'geoip': there is no file ${FOLDER}/missing`]);
   });
 
   test('speak of unix sockets only when they say so', async () => {
