@@ -250,7 +250,7 @@ needs({ linux: true }, 'the command log', () => {
     const { exit, lines } = await Pen.run({ options: ['-l', FOLDER.at('no/log')], servers: [server] });
     expect([exit.code, lines]).toEqual([
       1,
-      [`pen: log: '${FOLDER.at('no/log')}' cannot be opened: the folder does not exist`],
+      [`pen: -l 'log': '${FOLDER.at('no/log')}' cannot be opened: the folder does not exist`],
     ]);
     const file = FOLDER.write(
       'check.cfg',
