@@ -28,7 +28,15 @@ needs({ linux: true, root: true, netns: true, packages: ['postgresql', 'util-lin
   const [start, dead] = blocksOf('PostgreSQL');
   const stage = staged(serve);
 
-  test('goes through', () => follow(stage(), start));
+  test('a client has one server, so that it can cancel', () => follow(stage(), start));
+
+  test('in turn, what cancels would come to another server', async () => {
+    await stage().print('pen', 'pen -u nobody -r 5433 db1:5432 db2:5432');
+    const query = `psql -h db -p 5433 -U app -c 'select pg_sleep(60)' postgres`;
+    const { output } = await stage().run('client', `timeout --foreground -s INT -k 2 3 ${query}; exit`);
+    expect(output).toContain('Cancel request sent');
+    expect(output).not.toContain('canceling statement');
+  });
 
   test('who is connected when the server dies is told; newcomers are with the other', async () => {
     const session = await stage().begin(

@@ -6,6 +6,8 @@ import { commandsOf, patternOf, type ConsoleCommand } from '../support/console-b
 import { Stage, type ServerMachine } from './stage.ts';
 
 const PAGE = readFileSync(fileURLToPath(new URL('../../docs/recipes.md', import.meta.url)), 'utf8');
+/** Servers make their data first. */
+const START_LIMIT_MS = 60_000;
 
 /** The console blocks of a section, each the commands of one moment: at first, after a server has died, ... */
 export function blocksOf(title: string): ConsoleCommand[][] {
@@ -21,12 +23,18 @@ export function staged(serve: (stage: Stage, machine: ServerMachine, n: number) 
     stage = await Stage.open();
     await serve(stage, 'one', 1);
     await serve(stage, 'two', 2);
-  });
+  }, START_LIMIT_MS);
   afterAll(() => stage?.close());
   return () => {
     if (stage === undefined) throw new Error('there is no stage yet');
     return stage;
   };
+}
+
+/** What a line prints when `$a` is each address of the client's machine in turn, with the address in front, sorted. */
+export async function atEach(stage: Stage, addresses: readonly string[], line: string): Promise<string> {
+  const output = await stage.print('client', `for a in ${addresses.join(' ')}; do echo "$a $(${line})"; done`);
+  return output.split('\n').sort().join('\n');
 }
 
 /** Runs commands in their order: those of Pen on its machine, all others on the client's. */

@@ -23,6 +23,8 @@ export type ServerMachine = 'one' | 'two';
 export const ADDRESS = { pen: '10.9.0.10', one: '10.9.0.11', two: '10.9.0.12' } as const;
 /** Addresses of the client's machine; the first one is what it uses when nobody says more. */
 export const CLIENTS: readonly string[] = Array.from({ length: 8 }, (_, index) => `10.9.0.${100 + index}`);
+/** The same in another order, in which the servers in turn would not be the same for each of them. */
+export const CLIENTS_LATER: readonly string[] = [...CLIENTS.slice(4), ...CLIENTS.slice(0, 4)];
 
 const DIST = fileURLToPath(new URL('../../dist/bin', import.meta.url));
 const SERVICES: readonly string[] = ['www', 'mail', 'imap', 'ldap', 'ftp', 'db', 'redis'];
