@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import type * as nodeFs from 'node:fs';
 import {
   mkdirSync,
   mkdtempSync,
@@ -11,8 +12,21 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { LogFile, tryLogFile } from './log-file.ts';
+
+/** How many bytes the disk has room for in the next write, each one once; then there is room again. */
+const room: number[] = [];
+type Done = (error: Error | null, count: number) => void;
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof nodeFs>();
+  const write = (fd: number, bytes: Uint8Array, from: number, length: number, at: null, done: Done): void => {
+    const most = room.shift() ?? length;
+    if (most === 0) done(Object.assign(new Error('no'), { code: 'ENOSPC' }), 0);
+    else fs.write(fd, bytes, from, Math.min(most, length), at, done);
+  };
+  return { ...fs, write };
+});
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'pen-log-'));
 afterAll(() => rmSync(FOLDER, { recursive: true }));
@@ -92,5 +106,16 @@ test('a device that is full is told of once, and its lines are counted', async (
   said.length = 0;
   expect([await put(log, 'one\n', 'two\n'), await put(log, 'three\n')]).toEqual([2, 1]);
   expect(said).toEqual(["cannot write the log '/dev/full': no space left on its device"]);
+  log.close();
+});
+
+test('after a line that is torn, however often the disk stays full, the next one is a line of its own', async () => {
+  const log = new LogFile(at('torn'), say);
+  room.push(6, 0, 0, 0);
+  expect(await put(log, 'one\n', 'two\n')).toBe(1);
+  expect(await put(log, 'three\n')).toBe(1);
+  expect(await put(log, 'four\n')).toBe(1);
+  expect(await put(log, 'five\n')).toBe(0);
+  expect(readFileSync(at('torn'), 'utf8')).toBe('one\ntw\nfive\n');
   log.close();
 });

@@ -56,7 +56,8 @@ export class LogFile implements LogTarget {
       return 0;
     } catch (error) {
       const done = error instanceof PartlyWritten ? error.done : 0;
-      this.isTorn = fd === this.fd && done > 0 && !ends.includes(done);
+      // Of nothing written the end is as it was.
+      if (done > 0) this.isTorn = fd === this.fd && !ends.includes(done);
       this.tell(
         `cannot write the log '${this.path}': ${fileReason(error instanceof PartlyWritten ? error.cause : error)}`,
       );
