@@ -169,6 +169,7 @@ export class Log {
     this.lost += await target.write(bytes.subarray(0, length), ends.subarray(0, count));
     this.writing = undefined;
     if (this.isStopping) return;
+    this.tellOfLost(false);
     if (isAll) this.takeLater();
     else this.take();
   }
