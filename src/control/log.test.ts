@@ -64,3 +64,15 @@ test('lines that are lost are told of also while others come without a pause', a
   expect(told.length).toBe(1);
   expect(told[0]).toMatch(/^log: \d+ lines are lost/);
 });
+
+test('however often something is changed, records are taken no more often', async () => {
+  const { follow, hear, sleep } = stage();
+  for (let i = 0; i < 10; i++) {
+    follow(logged(1));
+    hear(`request ${i}`);
+    follow(logged(1));
+    await vi.advanceTimersByTimeAsync(0);
+  }
+  expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+  await sleep(TICK_MS);
+});

@@ -145,6 +145,7 @@ export class Log {
 
   /** Takes what there is; and again while there is more, or when somebody says something. */
   private take(): void {
+    clearTimeout(this.timer);
     this.timer = undefined;
     if (this.writing || this.isStopping) return;
     if (this.takeSome()) return;
