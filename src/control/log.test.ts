@@ -76,3 +76,14 @@ test('however often something is changed, records are taken no more often', asyn
   expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
   await sleep(TICK_MS);
 });
+
+test('a place that was left before a line went there is closed', async () => {
+  const { follow, hear, sleep, open } = stage();
+  follow(logged(1));
+  hear('request');
+  follow(logged(1));
+  follow(logged(2));
+  follow(logged(3));
+  await sleep(TICK_MS);
+  expect(open()).toBe(1);
+});

@@ -118,6 +118,7 @@ export class Log {
   /** A configuration is in force, and lines go to what was opened for it. */
   follow(configuration: Configuration, opened: Opened | undefined): void {
     this.kind.lines.follow(configuration);
+    if (this.next !== opened && this.next !== this.opened) this.next?.target.close();
     this.next = opened;
     this.take();
   }
