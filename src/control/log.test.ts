@@ -87,3 +87,17 @@ test('a place that was left before a line went there is closed', async () => {
   await sleep(TICK_MS);
   expect(open()).toBe(1);
 });
+
+test('what was said before the log is ended is in it, and never in a later one', async () => {
+  const { follow, hear, sleep, texts } = stage();
+  follow(logged(1));
+  await sleep(TICK_MS);
+  const all = Array.from({ length: 6000 }, (_, i) => `request ${i}`);
+  for (const text of all) hear(text);
+  follow(logged());
+  await sleep(100);
+  expect(texts().length).toBe(all.length);
+  follow(logged(2));
+  await sleep(100);
+  expect(texts()).toEqual(all);
+});

@@ -117,7 +117,8 @@ export class Log {
 
   /** A configuration is in force, and lines go to what was opened for it. */
   follow(configuration: Configuration, opened: Opened | undefined): void {
-    this.kind.lines.follow(configuration);
+    // Lines that are left of a log that ends are in its form.
+    if (opened) this.kind.lines.follow(configuration);
     if (this.next !== opened && this.next !== this.opened) this.next?.target.close();
     this.next = opened;
     this.take();
@@ -138,7 +139,7 @@ export class Log {
     this.isStopping = true;
     clearTimeout(this.timer);
     await this.writing;
-    while (this.next && this.takeSome()) await this.writing;
+    while (this.takeSome()) await this.writing;
     this.tellOfLost(true);
     this.next?.target.close();
     this.next = this.opened = undefined;
@@ -156,12 +157,17 @@ export class Log {
 
   /** @returns whether there was something, which is being written. */
   private takeSome(): boolean {
-    this.change();
+    if (this.next) this.change();
     const { rings, opened, options } = this;
     const { lines } = this.kind;
     lines.begin(options.wallMs() - options.nowMs());
     const isAll = rings.map((ring) => ring.drain((at) => lines.add(ring, at))).every(Boolean);
-    if (!opened || lines.length === 0) return false;
+    if (!opened) return false;
+    if (lines.length === 0) {
+      // No worker adds to a log that ends by the time that is followed here, so all that was said to it is in it.
+      this.change();
+      return false;
+    }
     this.writing = this.write(opened.target, isAll);
     return true;
   }
