@@ -99,6 +99,13 @@ test('what is in a pipe that was lent before counts as lost', () => {
   want(100);
   stage.turn([OP_RECV, CLIENT, 300_000]);
   expect([logged(), ring.dropped()]).toEqual([[], 1]);
+  for (let sent = stage.pending(OP_SEND, SERVER); sent; sent = stage.pending(OP_SEND, SERVER)) {
+    stage.turn([OP_SEND, SERVER, sent.length]);
+  }
+  expect(stage.pending(OP_RECV, CLIENT)).toBeDefined();
+  expect(stage.engine.state.isBulk(CLIENT)).toBe(false);
+  stage.turn([OP_RECV, CLIENT, 3, AT]);
+  expect(ring.dropped()).toBe(1);
 });
 
 test('a connection is told of when it has ended: who, with whom, how long, how much and why', () => {

@@ -77,7 +77,7 @@ function dump(e: EngineState, ring: Ring, side: number, length: number): void {
   else writeDump(ring, e.slotFirst * 2 + side, e.loop.arena, at, length);
 }
 
-/** Writes down what a client has said to its server. What is in a pipe cannot be seen: it was lent before there was a log. */
+/** Writes down what a client has said to its server. What is in a pipe cannot be seen: it was lent before there was a log, and is given back now. */
 function logRequest(e: EngineState, ring: RecordRing, client: number): void {
   const slot = client >> 1;
   const at = e.held[client];
@@ -172,8 +172,7 @@ function passBytes(e: EngineState, source: number): void {
 function passed(e: EngineState, source: number): void {
   const length = e.heldLength[source];
   e.dropHeld(source);
-  // Whoever dumps has to see the bytes, so bulk data goes through small buffers, too.
-  if (length < e.loop.smallSize || e.dumping !== undefined) {
+  if (length < e.loop.smallSize || isUnseen(e, source)) {
     e.dropBulk(source);
     e.fullBytes[source] = 0;
   } else if (!e.isBulk(source)) {
@@ -183,6 +182,11 @@ function passed(e: EngineState, source: number): void {
   if ((e.marks[source ^ 1] & MARK_DEAF) !== 0) return;
   if (e.isBulk(source)) awaitTurn(e, source);
   else submitRecv(e, source);
+}
+
+/** Whether bytes have to be seen that would not be: to be dumped they go through small buffers, to be logged not through a pipe. */
+function isUnseen(e: EngineState, source: number): boolean {
+  return e.dumping !== undefined || (e.logging !== undefined && (source & 1) === 0 && e.pipe[source] !== 0);
 }
 
 /** Whether the reader has taken enough in a row; what our own kernel still has to send says nothing about it. */
