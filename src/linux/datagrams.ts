@@ -4,7 +4,7 @@
  * @owner the main thread. @source sendmmsg(2); struct mmsghdr and struct iovec of 64-bit Linux.
  */
 import { ENDPOINT_KIND } from '../base/endpoint.ts';
-import { EAGAIN, ECONNREFUSED } from '../base/errno.ts';
+import { EAGAIN } from '../base/errno.ts';
 import type { Ffi } from '../ffi/load.ts';
 import type { DatagramSender } from '../loop/host.ts';
 import { encodeSockaddr, familyOf, SOCKADDR_SIZE } from './sockaddr.ts';
@@ -14,6 +14,7 @@ const SOCK_DGRAM = 2;
 /** Of one call: a quarter of what the kernel takes, so that main has turns between them. */
 const BATCH = 256;
 const HEADER = 64;
+const HEADER_NAME_LENGTH = 8;
 const HEADER_IOVEC = 16;
 const HEADER_IOVEC_COUNT = 24;
 const IOVEC = 16;
@@ -38,12 +39,11 @@ export function openDatagrams(ffi: Ffi, endpoint: Uint8Array, bytesMax: number):
     libc.close(fd);
     ffi.unmap(memory);
   };
-  const error = libc.connect(fd, memory.base + ADDRESS_AT, encodeSockaddr(endpoint, 0, bytes, ADDRESS_AT));
-  if (error < 0) {
-    close();
-    return error;
-  }
+  // Not connected: there may be no way to it yet, and what is our own address may change.
+  const addressLength = encodeSockaddr(endpoint, 0, bytes, ADDRESS_AT);
   for (let i = 0; i < BATCH; i++) {
+    view.setBigUint64(i * HEADER, BigInt(memory.base + ADDRESS_AT), true);
+    view.setUint32(i * HEADER + HEADER_NAME_LENGTH, addressLength, true);
     view.setBigUint64(i * HEADER + HEADER_IOVEC, BigInt(memory.base + VECTORS_AT + i * IOVEC), true);
     view.setBigUint64(i * HEADER + HEADER_IOVEC_COUNT, 1n, true);
   }
@@ -63,9 +63,7 @@ export function openDatagrams(ffi: Ffi, endpoint: Uint8Array, bytesMax: number):
       const from = first + i === 0 ? 0 : ends[first + i - 1];
       point(i, from, ends[first + i] - from);
     }
-    const sent = libc.sendmmsg(fd, memory.base, count, MSG_NOSIGNAL);
-    // It tells of one before that found nobody, and has sent none of these.
-    return sent === -ECONNREFUSED ? libc.sendmmsg(fd, memory.base, count, MSG_NOSIGNAL) : sent;
+    return libc.sendmmsg(fd, memory.base, count, MSG_NOSIGNAL);
   };
 
   const send = (piece: Uint8Array, ends: Uint32Array): number => {
