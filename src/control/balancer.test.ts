@@ -158,6 +158,27 @@ describe('a host that lets us listen', () => {
     expect([listening(), notes]).toEqual([0, ['close 77']]);
   });
 
+  test('has a change published once, and a move with the old listener until nobody waits there', async () => {
+    const { host } = noting();
+    const counts: unknown[] = [];
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    const { tables } = balancer;
+    const versions = async (change: Configuration): Promise<number> => {
+      const before = currentVersion(tables);
+      await balancer.apply(change);
+      return currentVersion(tables) - before;
+    };
+    const hasWaiting = (_fd: number, done: (isWaiting: boolean) => void): void => {
+      counts.push(configAt(tables, currentVersion(tables)).settings.listenerCount[0]);
+      done(false);
+    };
+    Object.assign(host, { hasWaiting });
+    expect(await versions(configuration(9))).toBe(1);
+    expect(await versions({ ...configuration(9), listen: UNIX })).toBe(2);
+    expect(counts).toEqual([2, 1]);
+    await balancer.stop();
+  });
+
   test('gets it back when the balancer stops', async () => {
     const { host, notes } = noting();
     const balancer = await Balancer.start(host, configuration(10), WORKER);

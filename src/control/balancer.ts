@@ -224,7 +224,6 @@ export class Balancer {
     let opened: ReturnType<Logs['open']> = [];
     try {
       opened = this.logs?.open(configuration) ?? [];
-      await this.publish(configuration, listeners, limits);
       // Who waits at the old one came first.
       await this.publish(configuration, isMoved ? [...before.listeners, ...listeners] : listeners, limits);
     } catch (error) {
@@ -232,6 +231,8 @@ export class Balancer {
       if (isMoved) closeListeners(this.host, listeners);
       throw error;
     }
+    // A log that ends is closed when nobody adds to it any more.
+    await this.allFollow();
     this.logs?.follow(configuration, opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
