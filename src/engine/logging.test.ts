@@ -100,7 +100,7 @@ test('what is in a pipe that was lent before counts as lost', () => {
   stage.turn([OP_RECV, CLIENT, 300_000]);
   expect([logged(), ring.dropped()]).toEqual([[], 1]);
   for (let sent = stage.pending(OP_SEND, SERVER); sent; sent = stage.pending(OP_SEND, SERVER)) {
-    stage.turn([OP_SEND, SERVER, sent.length]);
+    stage.turn([OP_SEND, SERVER, sent.length ?? 0]);
   }
   expect(stage.pending(OP_RECV, CLIENT)).toBeDefined();
   expect(stage.engine.state.isBulk(CLIENT)).toBe(false);
