@@ -1,6 +1,7 @@
 /** What the engine writes down of what clients say. */
 import { expect, test } from 'vitest';
 import { endpointText } from '../base/endpoint.ts';
+import { ECONNREFUSED } from '../base/errno.ts';
 import { OP_CONNECT, OP_RECV, OP_SEND } from '../loop/loop.ts';
 import { createEndingRing, readEnding, type Ending } from '../table/endings.ts';
 import { openRecordRing } from '../table/records.ts';
@@ -12,8 +13,9 @@ import {
   requestTextAt,
   requestTextLength,
 } from '../table/requests.ts';
+import type { ConfigBank } from '../table/tables.ts';
 import { TAKEN_BUFFERS } from './relay.ts';
-import { REASON_ORDERLY } from './states.ts';
+import { REASON_ORDERLY, REASON_REFUSED } from './states.ts';
 import { CLIENT, SERVER, SMALL, Stage } from './stage.suite.ts';
 
 const AT = 2 * SMALL;
@@ -142,4 +144,23 @@ test('a connection is told of when it has ended: who, with whom, how long, how m
       failovers: 0,
     },
   ]);
+});
+
+test('a connection that never sought a server has tried none, whoever had its row before', () => {
+  const endings = openRecordRing(createEndingRing());
+  const configure = ({ settings }: ConfigBank): void => void (settings.isTelling[0] = 1);
+  const stage = new Stage({ endings, sourceMax: 1, parkedMax: 0, configure });
+  const told: number[] = [];
+  const listen = (): void =>
+    void endings.drain((at) => told.push(readEnding(endings, at).reason, readEnding(endings, at).failovers) > 0);
+  stage.acceptFrom(9);
+  const slot = stage.acceptFrom(50);
+  stage.turn([OP_CONNECT, slot * 2 + 1, -ECONNREFUSED]);
+  stage.turn([OP_CONNECT, slot * 2 + 1, 0]);
+  stage.turn([OP_RECV, slot * 2, 0], [OP_RECV, slot * 2 + 1, 0]);
+  listen();
+  expect(told.splice(0)).toEqual([REASON_ORDERLY, 1]);
+  stage.acceptFrom(9);
+  listen();
+  expect(told).toEqual([REASON_REFUSED, 0]);
 });

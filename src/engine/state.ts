@@ -314,6 +314,7 @@ export class EngineState {
     this.startedMs[slot] = this.nowMs;
     this.progressMs[slot] = this.nowMs;
     this.openedMs[slot] = 0;
+    this.walked[slot] = 0;
     this.marks[client] = 0;
     this.marks[server] = 0;
     this.progressMark[client] = NO_MARK;
