@@ -4,6 +4,7 @@
  * @owner main thread.
  */
 import { createSocket } from 'node:dgram';
+import { setImmediate } from 'node:timers/promises';
 import { ENDPOINT_SIZE, KIND_IPV6, writeEndpoint, type Endpoint, type KIND_UNIX } from '../base/endpoint.ts';
 import { errnoName } from '../base/errno.ts';
 import { hostText } from '../config/address.ts';
@@ -20,7 +21,12 @@ export function openLogDatagrams(endpoint: IpEndpoint, host: Pick<Host, 'openDat
   const sender = host.openDatagrams(record, bytesMax);
   if (typeof sender === 'number') throw new Error(errnoName(sender));
   return {
-    write: async (bytes, ends) => Promise.resolve(sender.send(bytes, ends)),
+    write: async (bytes, ends) => {
+      const lost = sender.send(bytes, ends);
+      // Where workers say more than main can send, it would else do nothing but that: no signal, no command.
+      await setImmediate();
+      return lost;
+    },
     // Its name was looked up when the log was said.
     reopen: () => undefined,
     close: () => sender.close(),

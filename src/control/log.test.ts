@@ -84,7 +84,7 @@ test('a place that was left before a line went there is closed', async () => {
   follow(logged(1));
   follow(logged(2));
   follow(logged(3));
-  await sleep(TICK_MS);
+  await sleep(20);
   expect(open()).toBe(1);
 });
 
