@@ -231,8 +231,9 @@ export class Balancer {
       if (isMoved) closeListeners(this.host, listeners);
       throw error;
     }
-    // A log that ends is closed when nobody adds to it any more.
-    await this.allFollow();
+    const { log, connectionLog } = before.configuration.settings;
+    // One that ends is closed when nobody adds to it any more.
+    if (log || connectionLog) await this.allFollow();
     this.logs?.follow(configuration, opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);

@@ -18,8 +18,8 @@ function logged(port?: number): Configuration {
   return { ...EMPTY_CONFIGURATION, settings: { ...EMPTY_CONFIGURATION.settings, log } };
 }
 
-/** A log of one worker; its targets are those of a host that takes datagrams, or loses them. */
-function stage({ isLossy = false } = {}) {
+/** A log of some workers; its targets are those of a host that takes datagrams, or loses them. */
+function stage({ isLossy = false, workers = 1 } = {}) {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let nowMs = 0;
@@ -33,12 +33,11 @@ function stage({ isLossy = false } = {}) {
   const openDatagrams = () => ({ send, close: () => void open--, opened: open++ });
   const kind = { command: 'log', key: 'log', createRing: createRequestRing, lines: new RequestLines() } as const;
   const say = (text: string): void => void told.push(text);
-  const log = new Log(kind, { host: { openDatagrams }, workers: 1, say, nowMs: () => nowMs, wallMs: () => nowMs });
-  const [memory] = log.memory;
-  if (!memory) throw new Error('a worker has a ring');
-  const ring = openRecordRing(memory);
+  const log = new Log(kind, { host: { openDatagrams }, workers, say, nowMs: () => nowMs, wallMs: () => nowMs });
+  const rings = log.memory.map(openRecordRing);
   const follow = (configuration: Configuration): void => log.follow(configuration, log.open(configuration));
-  const hear = (text: string): void => {
+  const hear = (text: string, worker = 0): void => {
+    const ring = rings[worker]!;
     const bytes = Buffer.from(text);
     writeRequest(ring, nowMs, 0, PEERS, 0, bytes, 0, bytes.length, 1000);
     ring.publish();
@@ -100,4 +99,20 @@ test('what was said before the log is ended is in it, and never in a later one',
   follow(logged(2));
   await sleep(100);
   expect(texts()).toEqual(all);
+});
+
+test('where there is more than can be taken, each worker has its turn', async () => {
+  const { follow, hear, sleep, texts } = stage({ workers: 2 });
+  follow(logged(1));
+  const count = 5000;
+  for (const worker of [0, 1]) for (let i = 0; i < count; i++) hear(`worker ${worker}`, worker);
+  await sleep(TICK_MS);
+  // What a buffer holds, twice: each began with another worker.
+  const first = texts()[0];
+  const second = texts()
+    .slice(4096)
+    .find((text) => text !== first);
+  expect(texts()[4096]).toBe(second);
+  await sleep(100);
+  expect(texts().length).toBe(2 * count);
 });

@@ -74,6 +74,7 @@ export class Log {
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> | undefined;
   private isStopping = false;
+  private first = 0;
   /** Lines that the target did not take; and of all that are lost, how many were told of, when. */
   private lost = 0;
   private told = 0;
@@ -161,7 +162,10 @@ export class Log {
     const { rings, opened, options } = this;
     const { lines } = this.kind;
     lines.begin(options.wallMs() - options.nowMs());
-    const isAll = rings.map((ring) => ring.drain((at) => lines.add(ring, at))).every(Boolean);
+    // Another one is first each time: when there is no room for all, none loses everything.
+    this.first = (this.first + 1) % rings.length;
+    const inTurn = [...rings.slice(this.first), ...rings.slice(0, this.first)];
+    const isAll = inTurn.map((ring) => ring.drain((at) => lines.add(ring, at))).every(Boolean);
     if (!opened) return false;
     if (lines.length === 0) {
       // No worker adds to a log that ends by the time that is followed here, so all that was said to it is in it.

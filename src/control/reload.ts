@@ -121,6 +121,9 @@ export class Reloader {
       await prepared.commit();
       return prepared.notices;
     });
+    const { log, connectionLog } = controller.configuration.settings;
+    // Whoever rotates a log has no file in mind.
+    if (log || connectionLog) return [...notices];
     return [...notices, 'SIGHUP: there is no file of commands (-F) to read again'];
   }
 

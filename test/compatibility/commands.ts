@@ -77,7 +77,7 @@ export const COMMAND_ENTRIES: Readonly<Record<string, Entry>> = {
     'X-listen-busy',
   ),
   log: better(
-    'what cannot be opened changes nothing; what is no printable ASCII is a dot; lines are there within a second; `no log` ends both kinds, and the port of an address is told',
+    'what cannot be opened changes nothing; what is no printable ASCII is a dot; lines are there within a second; `no log` ends a log to a file and one as datagrams, and the port of an address is told',
     'L-log',
     'L-log-bad',
     'test/logs/request-log.test.ts: the lines are those of the original',
