@@ -118,9 +118,10 @@ describe('penlogd', () => {
     );
     for (const sender of [known, six, stranger]) sender.close();
     const { requests, found, missed, malformed, strangers, dropped } = countsOf(daemon.said);
-    expect(dropped).toBe(0);
-    expect(strangers).toBe(sent.stranger);
-    expect(requests + found + missed + malformed).toBe(sent.known);
+    // What a busy machine has no time for is counted, too, and nobody knows whose it was.
+    expect(requests + found + missed + malformed + strangers + dropped).toBe(sent.known + sent.stranger);
+    expect(strangers).toBeLessThanOrEqual(sent.stranger);
+    expect(strangers).toBeGreaterThanOrEqual(sent.stranger - dropped);
     expect(await daemon.stop()).toBe(0);
     const lines = log().split('\n').slice(0, -1);
     expect(lines).toHaveLength(found + missed);
