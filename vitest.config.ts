@@ -19,7 +19,7 @@ const ALONE = [
  * What no Node can change once the others pass: long simulations, which are pure functions of seeds; what is decided, not how
  * bytes move; documentation. Left out where PEN_NODE_ONLY is set, for a second run on another Node.
  */
-const ON_ONE_NODE = ['test/{balance,differential,docs,failover,packaging,recipes,sim}/**'];
+const ON_ONE_NODE = ['test/{balance,differential,docs,failover,logs,overload,packaging,recipes,sim}/**'];
 const left = process.env['PEN_NODE_ONLY'] === undefined ? [] : ON_ONE_NODE;
 
 const kernel = {
