@@ -18,12 +18,12 @@ const LF = Buffer.from('\n');
 /** Where lines go. */
 export interface LogTarget {
   /**
-   * Takes lines, all of them or none.
+   * Takes lines, each of them whole or not at all.
    *
    * @param ends where each ends. @returns how many were lost, which is never an error. Not to be called again before it has settled.
    */
   readonly write: (bytes: Uint8Array, ends: Uint32Array) => Promise<number>;
-  /** Begins anew at the same place. @errors FileError; then it goes on where it is. */
+  /** Begins anew at the same place. @errors Error with the reason in words; then it goes on where it is. */
   readonly reopen: () => void;
   readonly close: () => void;
 }

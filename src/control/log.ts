@@ -74,7 +74,7 @@ export class Log {
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> | undefined;
   private isStopping = false;
-  private first = 0;
+  private firstRing = 0;
   /** Lines that the target did not take; and of all that are lost, how many were told of, when. */
   private lost = 0;
   private told = 0;
@@ -163,8 +163,8 @@ export class Log {
     const { lines } = this.kind;
     lines.begin(options.wallMs() - options.nowMs());
     // Another one is first each time: when there is no room for all, none loses everything.
-    this.first = (this.first + 1) % rings.length;
-    const inTurn = [...rings.slice(this.first), ...rings.slice(0, this.first)];
+    this.firstRing = (this.firstRing + 1) % rings.length;
+    const inTurn = [...rings.slice(this.firstRing), ...rings.slice(0, this.firstRing)];
     const isAll = inTurn.map((ring) => ring.drain((at) => lines.add(ring, at))).every(Boolean);
     if (!opened) return false;
     if (lines.length === 0) {
