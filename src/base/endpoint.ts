@@ -56,6 +56,21 @@ export function writeEndpoint(endpoint: Endpoint, target: Uint8Array, offset: nu
   for (let i = 0; i < 4; i++) target[offset + ENDPOINT_SCOPE + i] = (endpoint.scope >>> (24 - 8 * i)) & 255;
 }
 
+/** An endpoint as ENDPOINT_SIZE bytes. */
+export function endpointRecord(endpoint: Endpoint): Uint8Array {
+  const record = new Uint8Array(ENDPOINT_SIZE);
+  writeEndpoint(endpoint, record, 0);
+  return record;
+}
+
+/** Whether both are the same address. */
+export function isSameEndpoint(one: Endpoint, other: Endpoint | undefined): boolean {
+  if (one === other) return true;
+  if (!other) return false;
+  const record = endpointRecord(other);
+  return endpointRecord(one).every((byte, at) => byte === record[at]);
+}
+
 /** One of the four 32-bit words of the IP address, as i32; word 0 is the first. */
 export function ipWord(source: Uint8Array, offset: number, word: number): number {
   const at = offset + ENDPOINT_IP + word * 4;

@@ -113,7 +113,7 @@ async function revive(server: DemoServer): Promise<void> {
 function configurationFor(servers: readonly DemoServer[]): Configuration {
   return {
     ...EMPTY_CONFIGURATION,
-    listen: { text: '127.0.0.1:0', endpoint: { kind: KIND_IPV4, ip: LOOPBACK, port: 0 } },
+    listen: [{ text: '127.0.0.1:0', endpoint: { kind: KIND_IPV4, ip: LOOPBACK, port: 0 } }],
     servers: servers.map(({ port }) => serverAt({ kind: KIND_IPV4, ip: LOOPBACK, port })),
     settings: { ...DEFAULT_SETTINGS, blacklist: BLACKLIST_S, roundrobin: true },
   };

@@ -47,7 +47,7 @@ function at(host: string, port: number): Endpoint {
 describe('the configuration of a command line', () => {
   test('of addresses alone has the defaults of the original', async () => {
     const { configuration, replies, actions } = await from('8080', 'www1:81', 'www2');
-    expect(configuration.listen).toEqual({ text: '8080', endpoint: at('0.0.0.0', 8080) });
+    expect(configuration.listen).toEqual([{ text: '8080', endpoint: at('0.0.0.0', 8080) }]);
     expect(configuration.servers.map((server) => server?.endpoint)).toEqual([at('10.0.0.1', 81), at('10.0.0.2', 8080)]);
     expect(configuration.settings).toEqual(DEFAULT_SETTINGS);
     expect([configuration.emergency, configuration.abuse, configuration.control]).toEqual([
@@ -106,7 +106,7 @@ describe('the configuration of a command line', () => {
 
   test('may come from commands alone; then the first positional is ignored, and servers have the port of the command', async () => {
     const { configuration } = await from('-O', 'listen 127.0.0.1:7', '-O', 'server 1 address www2 port 5', '9');
-    expect(configuration.listen?.endpoint).toEqual(at('127.0.0.1', 7));
+    expect(configuration.listen[0]?.endpoint).toEqual(at('127.0.0.1', 7));
     expect(configuration.servers.map((server) => server?.endpoint)).toEqual([undefined, at('10.0.0.2', 5)]);
     const { configuration: other } = await from('-O', 'listen 127.0.0.1:7', '9', 'www1');
     expect(other.servers[0]?.endpoint).toEqual(at('10.0.0.1', 7));
@@ -159,7 +159,7 @@ describe('a file of commands', () => {
   test('says what the command line leaves out', async () => {
     FILES.set('all.cfg', 'listen 8080\nserver 1 address www2 port 81 max 5\n\n# a comment\n  blacklist 7\r\nno http\n');
     const { configuration, replies } = await from('-F', 'all.cfg');
-    expect(configuration.listen).toEqual({ text: '8080', endpoint: at('0.0.0.0', 8080) });
+    expect(configuration.listen).toEqual([{ text: '8080', endpoint: at('0.0.0.0', 8080) }]);
     expect(configuration.servers).toMatchObject([undefined, { endpoint: at('10.0.0.2', 81), max: 5 }]);
     expect(configuration.settings.blacklist).toBe(7);
     expect(replies).toBe('8080\n7\n');

@@ -10,8 +10,10 @@ import type { Context } from '../config/commands.ts';
 import {
   ConfigError,
   EMPTY_CONFIGURATION,
+  isSamePlace,
   isServed,
   serverAt,
+  textOfListen,
   type Configuration,
   type ServerConfig,
   type WrittenEndpoint,
@@ -117,7 +119,8 @@ async function withPlaces(
     const { address, limits } = parseServer(text, where, port);
     return serverAt(await outside.resolve(address, where, 1), { ...said, ...limits });
   };
-  const listen = base.listen ?? (await endpointOf(line.listen, 'listen address', 0, outside));
+  const given = base.listen.length > 0 ? undefined : await endpointOf(line.listen, 'listen address', 0, outside);
+  const listen = given ? [given] : base.listen;
   const servers = [...base.servers];
   for (const [index, text] of line.servers.entries()) servers[index] = await server(text, 'server', servers[index]);
   const emergency = line.emergency === undefined ? base.emergency : await server(line.emergency, '-e');
@@ -129,8 +132,10 @@ async function withPlaces(
 function disagreements(line: CommandLine, base: Configuration, state: Configuration): string[] {
   const isSame = (one: Endpoint | undefined, other: Endpoint | undefined): boolean => shared(one, other) === one;
   const said: string[] = [];
-  if (line.listen !== undefined && !isSame(base.listen?.endpoint, state.listen?.endpoint)) {
-    said.push(`listen address: the file says ${state.listen?.text}, which counts, the command line ${line.listen}`);
+  if (line.listen !== undefined && !isSamePlace(base.listen, state.listen)) {
+    said.push(
+      `listen address: the file says ${textOfListen(state.listen)}, which counts, the command line ${line.listen}`,
+    );
   }
   const tell = (name: string, text: string | undefined, before?: ServerConfig, now?: ServerConfig): void => {
     if (text === undefined || isSame(before?.endpoint, now?.endpoint)) return;

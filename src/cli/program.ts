@@ -17,6 +17,8 @@ import { checkLogs, Logs } from '../control/logs.ts';
 import { keepProgram } from '../control/worker-thread.ts';
 import { readCountryFile } from '../geo/country-file.ts';
 import { nowMs } from '../linux/clock.ts';
+import { farmNames, farmOf } from '../config/farms.ts';
+import { wantedListeners } from '../control/listeners.ts';
 import type { Host } from '../loop/host.ts';
 import { refusalFor, warningFor } from '../surface/control-rules.ts';
 import { again, remembering } from './again.ts';
@@ -174,7 +176,10 @@ function outside({ openConfigFile: open }: Pick<Eyes, 'openConfigFile'>): Outsid
 async function check(line: CommandLine): Promise<number> {
   const { configuration, notices, places } = await configure(line, outside({ openConfigFile }));
   checkComplete(line, configuration);
-  if (!configuration.listen) throw new ConfigError('listen address', MISSING_LISTENER);
+  if (farmNames(configuration).every((farm) => farmOf(configuration, farm).listen.length === 0)) {
+    throw new ConfigError('listen address', MISSING_LISTENER);
+  }
+  wantedListeners(configuration);
   try {
     checkLists(configuration, countriesFor(configuration, readCountryFile));
     checkLogs(configuration);

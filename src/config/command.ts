@@ -25,6 +25,8 @@ export interface Parameter {
   /** As the syntax shows it: `SECONDS`, `up|down|both|off`. */
   readonly label: string;
   readonly isOptional: boolean;
+  /** Any number of them. **Default** one. */
+  readonly isRepeated?: boolean;
   /** The words that are right, where they can be listed: for completion. */
   readonly words: readonly string[];
   /** In a sentence: what would be right. */
@@ -124,6 +126,8 @@ export interface ProcessFacts {
 
 export interface Facts {
   readonly pid: number;
+  /** The same about the servers, clients and connections of a farm with a name; of all other things it tells as before. */
+  farm(name: string): Facts;
   /** Undefined before anything runs. */
   process(): ProcessFacts | undefined;
   /** Of the servers with these numbers, or EMERGENCY to ABUSE. Bytes of running connections are summed once per call. */
@@ -147,8 +151,9 @@ export interface Facts {
 
 /** Before anything runs: for commands that options and files give. */
 export function idleFacts(pid: number): Facts {
-  return {
+  const facts: Facts = {
     pid,
+    farm: () => facts,
     process: () => undefined,
     servers: () => () => NO_SERVER_FACTS,
     clients: () => [],
@@ -158,6 +163,7 @@ export function idleFacts(pid: number): Facts {
     idlers: () => 0,
     limits: () => undefined,
   };
+  return facts;
 }
 
 /* ---- outcomes ---- */
@@ -208,6 +214,7 @@ export function noSyntaxOf({ name, no }: Command): string | undefined {
   return no && ['no', name, ...no.map(labelOf)].join(' ');
 }
 
-function labelOf({ label, isOptional }: Parameter): string {
-  return isOptional ? `[${label}]` : label;
+function labelOf({ label, isOptional, isRepeated }: Parameter): string {
+  const text = isRepeated === true ? `${label}...` : label;
+  return isOptional ? `[${text}]` : text;
 }

@@ -34,7 +34,7 @@ function at(port: number, last = 1): Endpoint {
 
 const START: Configuration = {
   ...EMPTY_CONFIGURATION,
-  listen: { text: '8080', endpoint: at(8080) },
+  listen: [{ text: '8080', endpoint: at(8080) }],
   control: { text: '127.0.0.1:8888', endpoint: at(8888) },
   servers: [serverAt(at(80)), serverAt(at(80, 2), { max: 5, hard: 7, weight: 3, prio: 2 })],
 };
@@ -250,12 +250,12 @@ describe('commands that do something', () => {
 
   test('listen', () => {
     expect(say('listen 192.0.2.9:81')).toEqual({
-      state: { ...START, listen: { text: '192.0.2.9:81', endpoint: at(81, 9) } },
+      state: { ...START, listen: [{ text: '192.0.2.9:81', endpoint: at(81, 9) }] },
       reply: '192.0.2.9:81\n',
       actions: [],
     });
-    expect(say('listen www:http').state.listen).toEqual({ text: 'www:http', endpoint: at(80, 7) });
-    expect(say('listen /run/pen.sock').state.listen?.endpoint).toEqual({ kind: KIND_UNIX, path: '/run/pen.sock' });
+    expect(say('listen www:http').state.listen).toEqual([{ text: 'www:http', endpoint: at(80, 7) }]);
+    expect(say('listen /run/pen.sock').state.listen[0]?.endpoint).toEqual({ kind: KIND_UNIX, path: '/run/pen.sock' });
   });
 });
 

@@ -138,10 +138,10 @@ describe('after a reload', () => {
     const story = new Story().start('listen 127.0.0.1:0', S0);
     const endpoint: Endpoint = { kind: 4, ip: Uint8Array.of(127, 0, 0, 1), port: 43_210 } as Endpoint;
     const chosen = { text: '127.0.0.1:43210', endpoint };
-    story.inForce = { ...story.inForce, listen: chosen };
-    expect(story.reload('listen 127.0.0.1:0', S0).inForce.listen?.text).toBe('127.0.0.1:43210');
-    expect(story.reload(S0).inForce.listen?.text).toBe('127.0.0.1:43210');
-    expect(story.reload(S0, 'listen 127.0.0.2:0').inForce.listen?.text).toBe('127.0.0.2:0');
+    story.inForce = { ...story.inForce, listen: [chosen] };
+    expect(story.reload('listen 127.0.0.1:0', S0).inForce.listen[0]?.text).toBe('127.0.0.1:43210');
+    expect(story.reload(S0).inForce.listen[0]?.text).toBe('127.0.0.1:43210');
+    expect(story.reload(S0, 'listen 127.0.0.2:0').inForce.listen[0]?.text).toBe('127.0.0.2:0');
   });
 
   test('what only grows has grown, and what the start has settled is told and kept', () => {

@@ -5,7 +5,16 @@
  * What the file says is so. What it said when it was read before, and no longer says, is as the command line has it. What
  * it never said stays as it is, commands by the control socket included.
  */
-import { ConfigError, grown, isServed, type Configuration, type EffectiveLimits, type Settings } from './model.ts';
+import { isSameEndpoint } from '../base/endpoint.ts';
+import {
+  ConfigError,
+  grown,
+  isServed,
+  type Configuration,
+  type EffectiveLimits,
+  type Settings,
+  type WrittenEndpoint,
+} from './model.ts';
 import { Parts, shared, takeParts, type Part } from './parts.ts';
 
 /** What the start has settled, and what people call it. */
@@ -68,10 +77,14 @@ function possible(inForce: Configuration, wanted: Configuration, limits?: Effect
 
 /** Nowhere is no place to go, and any port is the one there is. */
 function listenOf({ listen: there }: Configuration, { listen }: Configuration): Configuration['listen'] {
-  if (!listen || !there) return there ?? listen;
-  if (!('port' in listen.endpoint) || listen.endpoint.port !== 0 || !('port' in there.endpoint)) return listen;
-  const { port } = there.endpoint;
-  return shared(there.endpoint, { ...listen.endpoint, port }) === there.endpoint ? there : listen;
+  if (listen.length === 0) return there;
+  return listen.map((wanted) => there.find((known) => isChosenFor(wanted, known)) ?? wanted);
+}
+
+/** What the system has chosen where it was asked to. */
+function isChosenFor({ endpoint: wanted }: WrittenEndpoint, { endpoint: known }: WrittenEndpoint): boolean {
+  if (!('port' in wanted) || wanted.port !== 0 || !('port' in known)) return false;
+  return isSameEndpoint(known, { ...wanted, port: known.port });
 }
 
 function isForStart(part: Part): boolean {

@@ -2,8 +2,9 @@
  * Everything that a person configures, as immutable plain data: commands make a new one from an old one, and
  * `control/publisher.ts` writes it into the tables.
  */
-import { KIND_IPV4, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
+import { isSameEndpoint, KIND_IPV4, KIND_UNIX, type Endpoint } from '../base/endpoint.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX, SERVERS_MAX } from '../table/limits.ts';
+import type { Farm } from './farms.ts';
 import type { Part } from './parts.ts';
 import { defaultParkedMax, defaultSourceMax } from '../table/room.ts';
 
@@ -11,6 +12,16 @@ import { defaultParkedMax, defaultSourceMax } from '../table/room.ts';
 export interface WrittenEndpoint {
   readonly text: string;
   readonly endpoint: Endpoint;
+}
+
+/** Addresses as one says them to `listen`. */
+export function textOfListen(listen: readonly WrittenEndpoint[]): string {
+  return listen.map(({ text }) => text).join(' ');
+}
+
+/** Whether these are the same addresses, however they are written. */
+export function isSamePlace(one: readonly WrittenEndpoint[], other: readonly WrittenEndpoint[]): boolean {
+  return one.length === other.length && one.every(({ endpoint }, i) => isSameEndpoint(endpoint, other[i]?.endpoint));
 }
 
 export interface ServerConfig {
@@ -204,8 +215,8 @@ export const DEFAULT_SETTINGS: Settings = {
 export const ACL_LISTS = 10;
 
 export interface Configuration {
-  /** Where clients come to; undefined until somebody says so. */
-  readonly listen: WrittenEndpoint | undefined;
+  /** Where clients come to: all of them are listened at. None until somebody says so. */
+  readonly listen: readonly WrittenEndpoint[];
   /** Where commands come to. */
   readonly control: WrittenEndpoint | undefined;
   /** By index; undefined where nothing was ever said about a server. */
@@ -217,11 +228,13 @@ export interface Configuration {
   /** Those with names, none of them empty. */
   readonly namedAcls: ReadonlyMap<string, readonly AclEntry[]>;
   readonly settings: Settings;
+  /** Farms with names, beside the one that all of the above is about. */
+  readonly farms: ReadonlyMap<string, Farm>;
 }
 
 /** Before anything is said. */
 export const EMPTY_CONFIGURATION: Configuration = {
-  listen: undefined,
+  listen: [],
   control: undefined,
   servers: [],
   emergency: undefined,
@@ -229,6 +242,7 @@ export const EMPTY_CONFIGURATION: Configuration = {
   acls: Array.from({ length: ACL_LISTS }, () => []),
   namedAcls: new Map(),
   settings: DEFAULT_SETTINGS,
+  farms: new Map(),
 };
 
 /** The entries of an access list; none of a list that nobody has made. */

@@ -17,9 +17,20 @@ export type Part =
   | { readonly of: 'settings'; readonly key: keyof Settings }
   | { readonly of: 'servers'; readonly index: number; readonly key: keyof ServerConfig }
   | { readonly of: 'acl'; readonly id: AclId }
-  | { readonly of: 'listen' | 'control' | 'emergency' | 'abuse' };
+  | { readonly of: 'listen' | 'control' | 'emergency' | 'abuse' }
+  /** A part of a farm that has a name. */
+  | { readonly of: 'farm'; readonly farm: string; readonly part: Part }
+  /** That there is such a farm. */
+  | { readonly of: 'farms'; readonly farm: string };
+
+/** A part as said of a farm: of the one without a name it is just that part. */
+export function partOfFarm(farm: string, part: Part): Part {
+  return farm === '' ? part : { of: 'farm', farm, part };
+}
 
 function nameOf(part: Part): string {
+  if (part.of === 'farm') return `farm ${part.farm} ${nameOf(part.part)}`;
+  if (part.of === 'farms') return `farm ${part.farm}`;
   const index = 'index' in part ? ` ${part.index}` : 'id' in part ? ` ${part.id}` : '';
   const key = 'key' in part ? ` ${part.key}` : '';
   return `${part.of}${index}${key}`;
@@ -80,7 +91,7 @@ export function takeParts(into: Configuration, from: Configuration, parts: Parts
   }
   while (servers.length > 0 && servers.at(-1) === undefined) servers.pop();
   const { acls, namedAcls } = lists;
-  return shared(into, { listen, control, emergency, abuse, settings, servers, acls, namedAcls });
+  return shared(into, { ...into, listen, control, emergency, abuse, settings, servers, acls, namedAcls });
 }
 
 function takeServerPart(

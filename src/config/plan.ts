@@ -1,7 +1,7 @@
 /** The difference between two configurations as lines of commands, and whom it touches. */
 import type { Action, Facts } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { aclOf, EMPTY_CONFIGURATION, type Configuration } from './model.ts';
+import { aclOf, EMPTY_CONFIGURATION, isSamePlace, type Configuration } from './model.ts';
 import { ABUSE, EMERGENCY } from './rows.ts';
 
 /** More lines than these are counted, not shown. */
@@ -127,7 +127,7 @@ function touched(before: Configuration, after: Configuration, facts: Facts): str
     if (before[name] === undefined || before[name] === after[name]) continue;
     tell(`the ${name} server`, facts.servers(EMERGENCY, ABUSE)(number).connections, after[name] !== undefined);
   }
-  if (before.listen?.endpoint !== after.listen?.endpoint) {
+  if (!isSamePlace(before.listen, after.listen)) {
     sum = facts.connections(0, Number.MAX_SAFE_INTEGER).length;
     lines.push(`the listener moves: all ${sum} connections go on`);
   }

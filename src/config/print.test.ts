@@ -131,12 +131,9 @@ const special: fc.Arbitrary<ServerConfig | undefined> = fc.option(
   server.filter(({ endpoint }) => !('port' in endpoint) || endpoint.port !== 0).map((each) => ({ ...each, acl: 0 })),
   { nil: undefined },
 );
-const place: fc.Arbitrary<WrittenEndpoint | undefined> = fc.option(
-  endpoint
-    .filter((each) => !('port' in each) || each.port !== 0)
-    .map((each) => ({ text: 'port' in each ? `[${hostText(each)}]:${each.port}` : each.path, endpoint: each })),
-  { nil: undefined },
-);
+const place: fc.Arbitrary<WrittenEndpoint> = endpoint
+  .filter((each) => !('port' in each) || each.port !== 0)
+  .map((each) => ({ text: 'port' in each ? `[${hostText(each)}]:${each.port}` : each.path, endpoint: each }));
 const servers = fc
   .array(fc.option(server, { nil: undefined }), { maxLength: 6 })
   .chain((all) => fc.option(server, { nil: undefined }).map((last) => (last ? [...all, last] : [])));
@@ -159,7 +156,16 @@ const namedAcls = fc
   .map((lists) => new Map(lists));
 
 const configuration: fc.Arbitrary<Configuration> = fc
-  .record({ settings, servers, acls, namedAcls, emergency: special, abuse: special, listen: place, control: place })
+  .record({
+    settings,
+    servers,
+    acls,
+    namedAcls,
+    emergency: special,
+    abuse: special,
+    listen: fc.array(place, { maxLength: 3 }),
+    control: fc.option(place, { nil: undefined }),
+  })
   .map((parts) => ({ ...EMPTY_CONFIGURATION, ...parts }));
 
 describe('what is drawn here', () => {

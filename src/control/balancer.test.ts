@@ -43,7 +43,7 @@ function hostWith(limit: number): Host {
 }
 
 function configuration(connMax: number): Configuration {
-  return { ...EMPTY_CONFIGURATION, listen: LISTEN, settings: { ...DEFAULT_SETTINGS, connMax } };
+  return { ...EMPTY_CONFIGURATION, listen: [LISTEN], settings: { ...DEFAULT_SETTINGS, connMax } };
 }
 
 async function start(limit: number, connMax: number): Promise<unknown> {
@@ -126,7 +126,7 @@ describe('a host that lets us listen', () => {
 
   test('gets its listener back when the worker cannot start, and the path of a unix one', async () => {
     const { host, notes } = noting();
-    await expect(Balancer.start(host, { ...configuration(10), listen: UNIX }, NO_WORKER)).rejects.toThrow();
+    await expect(Balancer.start(host, { ...configuration(10), listen: [UNIX] }, NO_WORKER)).rejects.toThrow();
     expect(notes).toEqual(['close 77', 'unlink /run/pen.sock']);
   });
 
@@ -174,7 +174,7 @@ describe('a host that lets us listen', () => {
     };
     Object.assign(host, { hasWaiting });
     expect(await versions(configuration(9))).toBe(1);
-    expect(await versions({ ...configuration(9), listen: UNIX })).toBe(2);
+    expect(await versions({ ...configuration(9), listen: [UNIX] })).toBe(2);
     expect(counts).toEqual([2, 1]);
     await balancer.stop();
   });
@@ -318,9 +318,9 @@ describe('a host that lets us listen', () => {
     expect(await refusal({ settings: { ...settings, clientAcl: 'none-such' } })).toMatch(/there is no access list/);
     expect(await refusal({ settings: { ...settings, geoip: '/f' }, acls: COUNTRY })).toMatch(/geoip: there is nothing/);
     Object.assign(host, { listen: () => ({ error: { message: 'cannot listen', help: '' } }) });
-    expect(await refusal({ listen: UNIX })).toBe('ConfigError: listen address: cannot listen');
+    expect(await refusal({ listen: [UNIX] })).toBe('ConfigError: listen address: cannot listen');
     Object.assign(host, { listen });
-    expect(await refusal({ listen: UNIX })).toMatchObject({ notices: [] });
+    expect(await refusal({ listen: [UNIX] })).toMatchObject({ notices: [] });
     expect(trials).toEqual([true]);
     expect(notes.splice(0)).toEqual(['close 79', 'unlink /run/pen.sock']);
     expect([balancer.configuration, currentVersion(tables), balancer.address]).toEqual([
@@ -328,7 +328,7 @@ describe('a host that lets us listen', () => {
       version,
       '127.0.0.1:0',
     ]);
-    const { commit } = await balancer.prepare({ ...before, listen: UNIX });
+    const { commit } = await balancer.prepare({ ...before, listen: [UNIX] });
     await commit();
     expect(trials).toEqual([true, true, false]);
     expect(balancer.address).toBe('/run/pen.sock');
@@ -352,7 +352,7 @@ describe('a host that lets us listen', () => {
   test('moves its listener only when the new one stands, and then closes the old one', async () => {
     const { host, notes } = noting();
     const balancer = await Balancer.start(host, configuration(10), WORKER);
-    const moved = { ...balancer.configuration, listen: UNIX };
+    const moved = { ...balancer.configuration, listen: [UNIX] };
     const error = { message: 'cannot listen', help: '' };
     Object.assign(host, { listen: () => ({ fd: -1, error }) });
     await expect(balancer.apply(moved)).rejects.toThrow('listen address: cannot listen');

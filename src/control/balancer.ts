@@ -5,7 +5,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { endpointText, portOf } from '../base/endpoint.ts';
+import { endpointRecord, endpointText, portOf } from '../base/endpoint.ts';
+import { farmNames, viewOfFarm, withFarm } from '../config/farms.ts';
 import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
 import { settingPart } from '../config/parts.ts';
 import type { Host } from '../loop/host.ts';
@@ -19,7 +20,14 @@ import { checkLists } from './access-lists.ts';
 import type { Prepared } from './controller.ts';
 import { countriesFor, type ReadCountries } from './countries.ts';
 import { Dumps, type WriteDump } from './dumps.ts';
-import { closeListeners, hasWaiting, openListener, recordOf } from './listeners.ts';
+import {
+  changeOf,
+  closeListeners,
+  hasWaiting,
+  openListeners,
+  wantedListeners,
+  type ListenerChange,
+} from './listeners.ts';
 import { movedServers, publish, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
 import type { Logs } from './logs.ts';
@@ -121,7 +129,8 @@ export class Balancer {
   ): Promise<Balancer> {
     const limits = { ...fitToMachine(host, configuration), countries: countriesFor(configuration, readCountries) };
     const fitted = fittedTo(configuration, limits);
-    const listeners = host.listenInLoop ? [] : [await openListener(host, fitted, limits)];
+    const wanted = wantedListeners(fitted);
+    const listeners = host.listenInLoop ? [] : await openListeners(host, wanted, optionsOf(fitted, limits));
     const tables = openTables(createTables(randomInt(SEED_MAX)));
     let balancer: Balancer | undefined;
     try {
@@ -156,10 +165,12 @@ export class Balancer {
     }
   }
 
-  /** Has the worker, which runs by now, open the listener. @errors ConfigError. */
+  /** Has the worker, which runs by now, open the listeners. @errors ConfigError. */
   private async listen(): Promise<void> {
     const { configuration, limits } = this.running;
-    this.running = inForce(configuration, [await openListener(this.host, configuration, limits)], limits);
+    const wanted = wantedListeners(configuration);
+    const listeners = await openListeners(this.host, wanted, optionsOf(configuration, limits));
+    this.running = inForce(configuration, listeners, limits);
   }
 
   /** What people have said that shall be in force. */
@@ -203,32 +214,33 @@ export class Balancer {
     if (path !== undefined && before.limits.countries && before.limits.countries.stamp !== stamp) {
       notices.push(`${path}: is another file than before, and says which country an address is in`);
     }
-    if (this.isMoved(configuration, before)) notices.push(...(await this.tryToListen(configuration, limits)));
+    notices.push(...(await this.tryToListen(configuration, limits)));
     return { notices, commit: async () => this.commit(configuration, limits) };
   }
 
   /** @returns what to say when it cannot be known. @errors ConfigError when the listener cannot be had. */
   private async tryToListen(configuration: Configuration, limits: Room): Promise<string[]> {
+    const { wanted, left } = this.changeOfListeners(configuration);
+    if (wanted.length === 0) return [];
     if (this.host.listenInLoop) return [`listen address: whether it can be had is known when it is opened`];
-    const listener = await openListener(this.host, configuration, limits, { beside: this.listeners, isTrial: true });
-    closeListeners(this.host, [listener]);
+    const options = optionsOf(configuration, limits);
+    closeListeners(this.host, await openListeners(this.host, wanted, options, { beside: left, isTrial: true }));
     return [];
   }
 
   private async commit(configuration: Configuration, limits: Room): Promise<void> {
     const before = this.running;
-    const isMoved = this.isMoved(configuration, before);
-    const listeners = isMoved
-      ? [await openListener(this.host, configuration, limits, { beside: before.listeners })]
-      : before.listeners;
+    const { kept, wanted, left } = this.changeOfListeners(configuration);
+    const fresh = await openListeners(this.host, wanted, optionsOf(configuration, limits), { beside: left });
+    const listeners = [...kept, ...fresh];
     let opened: ReturnType<Logs['open']> = [];
     try {
       opened = this.logs?.open(configuration) ?? [];
       // Who waits at the old one came first.
-      await this.publish(configuration, isMoved ? [...before.listeners, ...listeners] : listeners, limits);
+      await this.publish(configuration, [...left, ...listeners], limits);
     } catch (error) {
       this.logs?.forget(opened);
-      if (isMoved) closeListeners(this.host, listeners);
+      closeListeners(this.host, fresh);
       throw error;
     }
     const { log, connectionLog } = before.configuration.settings;
@@ -237,8 +249,8 @@ export class Balancer {
     this.logs?.follow(configuration, opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
-    if (isMoved) await this.leave(before.listeners);
-    else this.tuneListeners(before);
+    this.tuneListeners(before);
+    if (left.length > 0) await this.leave(left);
   }
 
   /** What a listener was opened with, and may have otherwise while it listens. */
@@ -250,10 +262,11 @@ export class Balancer {
     for (const { fd } of listeners) this.host.tuneListening(fd, { backlog, noDelay });
   }
 
-  /** Whether there is to be another listener. One that is wanted where it is anyway stays. */
-  private isMoved({ listen }: Configuration, { configuration, listeners }: Running): boolean {
-    if (listen?.endpoint === configuration.listen?.endpoint) return false;
-    return listen === undefined || listeners.every(({ endpoint }) => endpoint.join() !== recordOf(listen).join());
+  /** @errors ConfigError for listeners that cannot be, whoever has what. */
+  private changeOfListeners(configuration: Configuration): ListenerChange {
+    const { configuration: before, listeners } = this.running;
+    const isSame = configuration.listen === before.listen && configuration.farms === before.farms;
+    return isSame ? { kept: listeners, wanted: [], left: [] } : changeOf(wantedListeners(configuration), listeners);
   }
 
   /** Makes the worker look into its tables. */
@@ -388,16 +401,36 @@ function withPlaces(configuration: Configuration, { connMax }: Room): Configurat
   return settings.connMax === 0 ? { ...configuration, settings: { ...settings, connMax } } : configuration;
 }
 
-/** @returns the configuration with the port that the system has chosen, if it was to choose: so it can be told. */
+/** @returns the configuration with the ports that the system has chosen, where it was to choose: so they can be told. */
 function inForce(configuration: Configuration, listeners: readonly OpenListener[], limits: Room): Running {
-  const { listen } = configuration;
-  const [at] = listeners;
-  if (!listen || !at || !('port' in listen.endpoint) || listen.endpoint.port !== 0) {
-    return { configuration, listeners, limits };
+  let named = configuration;
+  for (const farm of farmNames(configuration)) {
+    const view = viewOfFarm(named, farm);
+    const listen = withPorts(
+      view.listen,
+      listeners.filter((each) => each.farm === farm),
+    );
+    if (listen !== view.listen) named = withFarm(named, farm, { ...view, listen });
   }
-  const endpoint = { ...listen.endpoint, port: portOf(at.endpoint, 0) };
-  const chosen = { text: endpointText(at.endpoint, 0), endpoint };
-  return { configuration: { ...configuration, listen: chosen }, listeners, limits };
+  return { configuration: named, listeners, limits };
+}
+
+/** Addresses with the ports of the listeners that were opened for them. */
+function withPorts(listen: Configuration['listen'], opened: readonly OpenListener[]): Configuration['listen'] {
+  const fixed = new Set(listen.map(({ endpoint }) => endpointRecord(endpoint).join()));
+  const chosen = opened.filter(({ endpoint }) => !fixed.has(endpoint.join()));
+  if (chosen.length === 0) return listen;
+  return listen.map((written) => {
+    if (!('port' in written.endpoint) || written.endpoint.port !== 0) return written;
+    const at = chosen.shift();
+    if (!at) return written;
+    return { text: endpointText(at.endpoint, 0), endpoint: { ...written.endpoint, port: portOf(at.endpoint, 0) } };
+  });
+}
+
+/** What listeners are opened with. */
+function optionsOf({ settings }: Configuration, { backlog }: Room): { backlog: number; noDelay: boolean } {
+  return { backlog, noDelay: settings.tcpNodelay };
 }
 
 /** Slots of the connections table that the workers of this host can serve. */

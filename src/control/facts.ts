@@ -6,7 +6,7 @@
  */
 import { PEER_SIZE, endpointText, ipText } from '../base/endpoint.ts';
 import type { Facts, ProcessFacts } from '../config/command.ts';
-import { limitsOf, type Configuration } from '../config/model.ts';
+import { limitsOf, textOfListen, type Configuration } from '../config/model.ts';
 import { ABUSE, EMERGENCY, NO_SERVER, unusedConnection } from '../config/rows.ts';
 import type { ClientRow, ConnectionRow, ServerFacts } from '../config/rows.ts';
 import { ClientPage, lastServer, readClients } from '../table/clients.ts';
@@ -66,8 +66,9 @@ export function tableFacts(options: FactsOptions): Facts {
   /** When the monotonic clock was at 0, seconds since 1970; noted once, so that times of the past stay what they are. */
   const epochS = wallTime().seconds - startedMs / 1000;
   const bytes = new ServerBytes(tables);
-  return {
+  const facts: Facts = {
     pid,
+    farm: () => facts,
     process: () => processFacts(options, startedMs),
     servers: (first, last) => {
       const { blacklist } = configuration().settings;
@@ -81,6 +82,7 @@ export function tableFacts(options: FactsOptions): Facts {
     idlers: () => sumLanes(tables.gauges.idlers),
     limits: () => limitsOf(configuration().settings),
   };
+  return facts;
 }
 
 function processFacts(options: FactsOptions, startedMs: number): ProcessFacts {
@@ -97,7 +99,7 @@ function processFacts(options: FactsOptions, startedMs: number): ProcessFacts {
       uptime: secondsSince(startedMs, options.nowMs()),
       loop,
       workers: settings.workers,
-      listen: listen?.text ?? '',
+      listen: textOfListen(listen),
       control: control?.text ?? '',
       current: Math.max(0, lastServer(tables, MAIN, 0) - 1),
       clients_max: clientsMax,

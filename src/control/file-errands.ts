@@ -68,7 +68,7 @@ async function include(
       ...context,
       ...peerRights(controller.configuration),
       isUnheard: true,
-      listenPort: () => defaultPort(script.listen ?? controller.configuration.listen?.text),
+      listenPort: () => defaultPort(script.listen ?? controller.configuration.listen[0]?.text),
     });
     await controller.change(state, actions).catch((error: unknown) => {
       throw placed(error, said);

@@ -42,7 +42,7 @@ const EPISODE = 5000;
 /** Answers of the original that have no line end. */
 const UNENDED = /^unable to set source address to '[^\n]*'$/;
 const WWW: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 1), port: 0 };
-const LISTENERS = [{ fd: 17 as Fd, endpoint: new Uint8Array(ENDPOINT_SIZE) }];
+const LISTENERS = [{ fd: 17 as Fd, endpoint: new Uint8Array(ENDPOINT_SIZE), farm: '' }];
 const LIMITS = { descriptorMax: 960 };
 const START: Configuration = {
   ...EMPTY_CONFIGURATION,
@@ -127,7 +127,10 @@ function expectSound({ tables, controller }: ReturnType<typeof stage>, after: st
   }
   check(settings.connMax <= CONNECTIONS_MAX && settings.timeout >= 1, 'limits');
   check(acls.length === 10 && servers.at(-1) !== undefined, 'lists');
-  check(listen === undefined || typeof listen.text === 'string', 'listen');
+  check(
+    listen.every(({ text }) => typeof text === 'string'),
+    'listen',
+  );
   check(rowsUsed(tables, 'servers') === FIRST_SERVER_ROW + servers.length, 'rows of servers');
   check(bank.farms.clientsMax[0] === limitsOf(settings).clientsMax, 'clients_max in the tables');
   const at = servers.length - 1;

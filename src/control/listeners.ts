@@ -3,34 +3,116 @@
  *
  * @owner main thread.
  */
-import { ENDPOINT_KIND, ENDPOINT_SIZE, endpointText, KIND_UNIX, portOf, writeEndpoint } from '../base/endpoint.ts';
-import { ConfigError, type Configuration, type WrittenEndpoint } from '../config/model.ts';
-import type { Host, ListenOptions, ListenResult } from '../loop/host.ts';
+import { ENDPOINT_KIND, endpointRecord, endpointText, KIND_UNIX, portOf } from '../base/endpoint.ts';
+import { farmNames, farmOf, UNNAMED } from '../config/farms.ts';
+import { ConfigError, type Configuration } from '../config/model.ts';
+import { partOfFarm } from '../config/parts.ts';
+import type { Host, HostError, ListenOptions, ListenResult } from '../loop/host.ts';
+import { LISTENERS_MAX } from '../table/limits.ts';
 import type { OpenListener } from './publisher.ts';
 
-/** @param beside listeners that this one replaces. @param isTrial only whether it can be had. */
-export async function openListener(
-  host: Host,
-  configuration: Configuration,
-  { backlog }: { readonly backlog: number },
-  { beside = [], isTrial = false }: { readonly beside?: readonly OpenListener[]; readonly isTrial?: boolean } = {},
-): Promise<OpenListener> {
-  const { listen, settings } = configuration;
-  if (!listen)
+/** An address that people want a farm to listen at. */
+export interface WantedListener {
+  /** Name of the farm. */
+  readonly farm: string;
+  /** ENDPOINT_SIZE bytes. */
+  readonly endpoint: Uint8Array;
+  /** As it was written. */
+  readonly text: string;
+}
+
+/** What becomes of listeners when others are wanted. */
+export interface ListenerChange {
+  /** Those that are wanted and stand already, each for the farm that wants it now. */
+  readonly kept: readonly OpenListener[];
+  readonly wanted: readonly WantedListener[];
+  /** Those that nobody wants any more. */
+  readonly left: readonly OpenListener[];
+}
+
+/**
+ * All listeners that are wanted, farm by farm.
+ *
+ * @errors ConfigError when there are none, or two are the same.
+ */
+export function wantedListeners(configuration: Configuration): WantedListener[] {
+  const wanted = farmNames(configuration).flatMap((farm) =>
+    farmOf(configuration, farm).listen.map(({ text, endpoint }) => ({
+      farm,
+      text,
+      endpoint: endpointRecord(endpoint),
+    })),
+  );
+  if (wanted.length === 0) {
     throw new ConfigError('listen address', 'missing; write where clients come to, as in pen 80 server:8080');
-  const wanted = recordOf(listen);
-  const { fd, error } = await listenOn(host, wanted, {
-    backlog,
-    noDelay: settings.tcpNodelay,
-    keepAlive: true,
-    beside: beside.find(({ endpoint }) => hasSamePort(endpoint, wanted))?.fd,
-    isTrial,
-  });
-  if (error)
-    throw new ConfigError('listen address', error.help === '' ? error.message : `${error.message}; ${error.help}`, {
-      of: 'listen',
-    });
-  return { fd, endpoint: listen.endpoint.kind === KIND_UNIX ? wanted : host.localEndpoint(fd) };
+  }
+  if (wanted.length > LISTENERS_MAX) {
+    throw new ConfigError('listen address', `there is room for ${LISTENERS_MAX} of all farms together`);
+  }
+  checkDistinct(wanted);
+  return wanted;
+}
+
+function checkDistinct(wanted: readonly WantedListener[]): void {
+  const farms = new Map<string, string>();
+  for (const { farm, text, endpoint } of wanted) {
+    const key = endpoint.join();
+    const other = portOf(endpoint, 0) === 0 && endpoint[ENDPOINT_KIND] !== KIND_UNIX ? undefined : farms.get(key);
+    if (other !== undefined) throw new ConfigError('listen address', `${text} is said twice${ofFarms(other, farm)}`);
+    farms.set(key, farm);
+  }
+}
+
+function ofFarms(one: string, other: string): string {
+  if (one === other) return '';
+  return `, for ${one === UNNAMED ? 'the farm without a name' : `farm ${one}`} and for farm ${other}`;
+}
+
+/** What is wanted beyond what stands, and what stands beyond what is wanted: what is the same stays. */
+export function changeOf(wanted: readonly WantedListener[], standing: readonly OpenListener[]): ListenerChange {
+  const byEndpoint = new Map(standing.map((listener) => [listener.endpoint.join(), listener]));
+  const kept: OpenListener[] = [];
+  const missing: WantedListener[] = [];
+  for (const each of wanted) {
+    const there = byEndpoint.get(each.endpoint.join());
+    if (there) kept.push(there.farm === each.farm ? there : { ...there, farm: each.farm });
+    else missing.push(each);
+  }
+  const isKept = new Set(kept.map(({ fd }) => fd));
+  return { kept, wanted: missing, left: standing.filter(({ fd }) => !isKept.has(fd)) };
+}
+
+/**
+ * Opens listeners: all of them or none.
+ *
+ * @param beside those that they replace. @param isTrial only whether they can be had.
+ * @errors ConfigError.
+ */
+export async function openListeners(
+  host: Host,
+  wanted: readonly WantedListener[],
+  options: { readonly backlog: number; readonly noDelay: boolean },
+  { beside = [], isTrial = false }: { readonly beside?: readonly OpenListener[]; readonly isTrial?: boolean } = {},
+): Promise<readonly OpenListener[]> {
+  const opened: OpenListener[] = [];
+  try {
+    for (const { farm, endpoint } of wanted) {
+      const replaced = beside.find((other) => hasSamePort(other.endpoint, endpoint))?.fd;
+      const result = await listenOn(host, endpoint, { ...options, keepAlive: true, beside: replaced, isTrial });
+      if (result.error) throw refusalOf(result.error, farm);
+      const at = endpoint[ENDPOINT_KIND] === KIND_UNIX ? endpoint : host.localEndpoint(result.fd);
+      opened.push({ fd: result.fd, endpoint: at, farm });
+    }
+  } catch (error) {
+    closeListeners(host, opened);
+    throw error;
+  }
+  return opened;
+}
+
+function refusalOf({ message, help }: HostError, farm: string): ConfigError {
+  const where = farm === UNNAMED ? 'listen address' : `farm ${farm} listen address`;
+  return new ConfigError(where, help === '' ? message : `${message}; ${help}`, partOfFarm(farm, { of: 'listen' }));
 }
 
 /** Whether anybody waits at one of them to be accepted. */
@@ -46,12 +128,6 @@ export function closeListeners(host: Host, listeners: readonly OpenListener[]): 
     host.close(fd);
     if (endpoint[ENDPOINT_KIND] === KIND_UNIX) host.unlinkOwn(endpointText(endpoint, 0));
   }
-}
-
-export function recordOf({ endpoint }: WrittenEndpoint): Uint8Array {
-  const record = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, record, 0);
-  return record;
 }
 
 function hasSamePort(one: Uint8Array, other: Uint8Array): boolean {

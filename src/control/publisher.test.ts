@@ -20,12 +20,13 @@ import {
 } from '../config/model.ts';
 import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
 import { FARM_F_STUBBORN } from '../table/schema.ts';
+import { UNNAMED } from '../config/farms.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import { EMERGENCY_ROW, FIRST_SERVER_ROW, movedServers, publish } from './publisher.ts';
 
 const LIMITS = { descriptorMax: 960 };
 const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const;
-const LISTENERS = [{ fd: 17 as Fd, endpoint: recordOf(LISTEN) }];
+const LISTENERS = [{ fd: 17 as Fd, endpoint: recordOf(LISTEN), farm: UNNAMED }];
 
 function recordOf(endpoint: Endpoint): Uint8Array {
   const record = new Uint8Array(ENDPOINT_SIZE);

@@ -64,6 +64,8 @@ export interface OpenListener {
   readonly fd: Fd;
   /** Where it really listens: ENDPOINT_SIZE bytes. */
   readonly endpoint: Uint8Array;
+  /** Name of the farm whose clients come there. */
+  readonly farm: string;
 }
 
 /** What main has found out about the machine. */

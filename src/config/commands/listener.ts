@@ -2,52 +2,77 @@
 import { isName, parseListen } from '../address.ts';
 import { field, tellRow, type Answer } from '../answer.ts';
 import { answer, type Command } from '../command.ts';
-import type { Configuration, WrittenEndpoint } from '../model.ts';
+import { textOfListen, type Configuration, type WrittenEndpoint } from '../model.ts';
 import { quoted } from '../words.ts';
 import { resolved } from './endpoints.ts';
 import { setting, whole } from './kinds.ts';
 
 const subject = 'listener';
-const ADDRESS = {
-  label: '[HOST:]PORT|PATH',
-  isOptional: true,
-  words: [],
-  help: 'a port, host:port, [ipv6]:port or the path of a unix socket',
-};
+const HELP = 'a port, host:port, [ipv6]:port or the path of a unix socket';
+const ADDRESS = { label: '[HOST:]PORT|PATH', isOptional: true, words: [], help: HELP };
+const ADDRESSES = { ...ADDRESS, isRepeated: true, help: `${HELP}; several of them are all listened at` };
 
-function tellAddress(name: string, written: WrittenEndpoint | undefined): Answer {
-  return tellRow({ [name]: written?.text ?? '' }, written === undefined ? '' : `${written.text}\n`);
+function tellAddresses(name: string, written: readonly WrittenEndpoint[]): Answer {
+  const text = textOfListen(written);
+  return tellRow({ [name]: text }, text === '' ? '' : `${text}\n`);
 }
 
-/** @param portMin 0 where the system may choose the port. */
-function place(name: 'listen' | 'control', help: string, portMin: 0 | 1): Command {
-  const tell = ({ state }: { readonly state: Configuration }): Answer => tellAddress(name, state[name]);
+/**
+ * @param of what is said so far, and what is when addresses are said.
+ * @param portMin 0 where the system may choose the port.
+ */
+function place(
+  name: 'listen' | 'control',
+  help: string,
+  portMin: 0 | 1,
+  of: (state: Configuration) => readonly WrittenEndpoint[],
+  say: (state: Configuration, written: readonly WrittenEndpoint[]) => Configuration,
+): Command {
+  const parameters = name === 'listen' ? [ADDRESSES] : [ADDRESS];
+  const said = (words: readonly string[]): readonly string[] => (name === 'listen' ? words : words.slice(0, 1));
+  const tell = ({ state }: { readonly state: Configuration }): Answer => tellAddresses(name, of(state));
   return {
     name,
     subject,
     help,
-    parameters: [ADDRESS],
+    parameters,
     no: undefined,
-    hosts: ([word], where) => {
-      const written = word === undefined ? undefined : parseListen(word, where);
-      return written && 'host' in written && isName(written.host, where) ? [written.host] : [];
-    },
+    hosts: (words, where) =>
+      said(words).flatMap((word) => {
+        const written = parseListen(word, where);
+        return 'host' in written && isName(written.host, where) ? [written.host] : [];
+      }),
     tell,
-    told: { fields: { [name]: field('the address, as it was written; empty when there is none') }, lists: {} },
+    told: {
+      fields: { [name]: field('what was written, with blanks between several; empty when there is none') },
+      lists: {},
+    },
     sets: (words) => (words.length === 0 ? [] : [{ of: name }]),
     run: (call) => {
-      const [text] = call.words;
-      if (text === undefined) return answer(call, tell(call));
-      const endpoint = resolved(call, parseListen(text, call.where), portMin);
-      const state = { ...call.state, [name]: { text, endpoint } };
+      const texts = said(call.words);
+      if (texts.length === 0) return answer(call, tell(call));
+      const written = texts.map((text) => ({
+        text,
+        endpoint: resolved(call, parseListen(text, call.where), portMin),
+      }));
+      const state = say(call.state, written);
       return { state, reply: tell({ state }), actions: [] };
     },
-    write: ({ [name]: written }) => (written ? [`${name} ${quoted(written.text)}`] : []),
+    write: (state) => {
+      const texts = of(state).map(({ text }) => quoted(text));
+      return texts.length === 0 ? [] : [`${name} ${texts.join(' ')}`];
+    },
   };
 }
 
 export const LISTENER_COMMANDS: readonly Command[] = [
-  place('listen', 'Where clients come to; those that are there stay', 0),
+  place(
+    'listen',
+    'Where clients come to; those that are there stay',
+    0,
+    ({ listen }) => listen,
+    (state, listen) => ({ ...state, listen }),
+  ),
   setting({
     name: 'accept_batch',
     subject,
@@ -62,5 +87,15 @@ export const LISTENER_COMMANDS: readonly Command[] = [
     key: 'backlog',
     type: whole('N', 1, 65_535),
   }),
-  { ...place('control', 'Where commands come to; at start only', 1), isForFiles: true, isForStart: true },
+  {
+    ...place(
+      'control',
+      'Where commands come to; at start only',
+      1,
+      ({ control }) => (control ? [control] : []),
+      (state, [control]) => ({ ...state, control }),
+    ),
+    isForFiles: true,
+    isForStart: true,
+  },
 ];

@@ -51,7 +51,7 @@ function serverOf(call: Call, spec: string): ServerConfig {
 /** Options and files may say the listener after the server that has its port. */
 function portOfListener({ listenPort, state }: Call): string | undefined {
   if (listenPort) return listenPort();
-  const listen = state.listen?.endpoint;
+  const listen = state.listen[0]?.endpoint;
   return listen && 'port' in listen && listen.port !== 0 ? String(listen.port) : undefined;
 }
 
