@@ -16,12 +16,16 @@ export function deciseconds(nowMs: number): number {
   return Math.floor(nowMs / 100);
 }
 
-/** False for a row whose address was never set or was cleared, or that has no port. */
+/** False for a row whose address was never set or was cleared. */
 export function isServerSet(config: ConfigBank, server: number): boolean {
+  return config.servers.endpoint[server * ENDPOINT_SIZE + ENDPOINT_KIND] !== KIND_NONE;
+}
+
+/** Whether a server that is set is reached at the port of the listener that its client came by. */
+export function hasListenerPort(config: ConfigBank, server: number): boolean {
   const { endpoint } = config.servers;
   const at = server * ENDPOINT_SIZE;
-  const kind = endpoint[at + ENDPOINT_KIND];
-  return kind === KIND_UNIX || (kind !== KIND_NONE && portOf(endpoint, at) !== 0);
+  return portOf(endpoint, at) === 0 && endpoint[at + ENDPOINT_KIND] !== KIND_UNIX;
 }
 
 /** True when the server exists and is not passed over because of a failure. Limits are not looked at here. */

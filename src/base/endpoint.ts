@@ -44,8 +44,7 @@ export function writeEndpoint(endpoint: Endpoint, target: Uint8Array, offset: nu
     target.set(path, offset + ENDPOINT_PATH);
     return;
   }
-  target[offset + ENDPOINT_PORT] = endpoint.port >>> 8;
-  target[offset + ENDPOINT_PORT + 1] = endpoint.port & 255;
+  setPort(target, offset, endpoint.port);
   if (endpoint.kind === KIND_IPV4) {
     target[offset + ENDPOINT_IP + 10] = 255;
     target[offset + ENDPOINT_IP + 11] = 255;
@@ -87,6 +86,12 @@ export function isIpv4(source: Uint8Array, offset: number): boolean {
 /** The port, 0 for unix. */
 export function portOf(source: Uint8Array, offset: number): number {
   return ((source[offset + ENDPOINT_PORT] ?? 0) << 8) | (source[offset + ENDPOINT_PORT + 1] ?? 0);
+}
+
+/** Changes the port of an endpoint that has one. */
+export function setPort(target: Uint8Array, offset: number, port: number): void {
+  target[offset + ENDPOINT_PORT] = port >>> 8;
+  target[offset + ENDPOINT_PORT + 1] = port & 255;
 }
 
 /** The text a person would write: `1.2.3.4:80`, `[::1]:80`, `/run/x.sock`, `unix` for a client without a path. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { KIND_IPV4, type Endpoint } from '../base/endpoint.ts';
 import { literalEndpoint, unixEndpoint, type WrittenAddress } from '../config/address.ts';
 import { idleFacts } from '../config/command.ts';
-import { ConfigError, DEFAULT_SETTINGS } from '../config/model.ts';
+import { ConfigError, DEFAULT_SETTINGS, serverAt, type ServerConfig } from '../config/model.ts';
 import { readCommandLine } from './arguments.ts';
 import { checkComplete, configure, type Configured } from './configure.ts';
 
@@ -99,7 +99,7 @@ describe('the configuration of a command line', () => {
         ['80', ...SAID, text],
       ]) {
         const { configuration } = await from(...args);
-        expect(configuration.servers).toEqual([{ endpoint: at('10.0.0.1', 80), ...rest }]);
+        expect(configuration.servers).toEqual([serverAt(at('10.0.0.1', 80), rest)]);
       }
     },
   );
@@ -110,6 +110,23 @@ describe('the configuration of a command line', () => {
     expect(configuration.servers.map((server) => server?.endpoint)).toEqual([undefined, at('10.0.0.2', 5)]);
     const { configuration: other } = await from('-O', 'listen 127.0.0.1:7', '9', 'www1');
     expect(other.servers[0]?.endpoint).toEqual(at('10.0.0.1', 7));
+  });
+
+  test('of several listeners has servers without a port at the one each client comes by', async () => {
+    const both = ['-O', 'listen 80 127.0.0.1:443', '-O', 'server 1 address www2', '-e', 'www2', '-B', 'www2:7'];
+    const { configuration } = await from(...both, '', 'www1');
+    const { listen, servers, emergency, abuse } = configuration;
+    expect(listen.map(({ text }) => text)).toEqual(['80', '127.0.0.1:443']);
+    const follower = (ip: string): ServerConfig => serverAt(at(ip, 0), { hasListenerPort: true });
+    expect([servers[0], servers[1], emergency]).toEqual([
+      follower('10.0.0.1'),
+      follower('10.0.0.2'),
+      follower('10.0.0.2'),
+    ]);
+    expect(abuse).toEqual(serverAt(at('10.0.0.2', 7)));
+    const { configuration: same } = await from('-O', 'listen 127.0.0.1:80 127.0.0.2:80', '', 'www1');
+    expect(same.servers[0]).toEqual(serverAt(at('10.0.0.1', 80)));
+    expect((await from('80', 'www1:listener:3')).configuration.servers[0]).toEqual({ ...follower('10.0.0.1'), max: 3 });
   });
 
   test('comes with the answers of commands and with what they want done', async () => {

@@ -63,11 +63,11 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
     { ...outside.files, lookUp: async (host, where) => outside.resolve({ host, port: '0' }, where, 0) },
   );
   const file = line.file === undefined ? EMPTY_SCRIPT : await readWhole(line.file, outside.files);
-  const listenText = file.listen ?? options.listen ?? line.listen;
+  const listenTexts = file.listen ?? options.listen ?? (line.listen === undefined ? [] : [line.listen]);
   const { facts, servicePort } = outside;
-  const context = { facts, servicePort, listenPort: () => defaultPort(listenText) };
+  const context = { facts, servicePort, listenPort: () => defaultPort(listenTexts) };
   const given = await applyScript(startOf(line), options, context);
-  const base = await withPlaces(line, given.state, listenText, outside);
+  const base = await withPlaces(line, given.state, listenTexts, outside);
   const ran = await applyScript(base, file, context);
   const control = (await endpointOf(line.control, '-C', 1, outside)) ?? ran.state.control;
   const pidFile = line.pidFile ?? ran.state.settings.pidFile;
@@ -111,13 +111,14 @@ function startOf({ isExitEnabled }: CommandLine): Configuration {
 async function withPlaces(
   line: CommandLine,
   base: Configuration,
-  listenText: string | undefined,
+  listenTexts: readonly string[],
   outside: Outside,
 ): Promise<Configuration> {
-  const port = defaultPort(listenText);
+  const port = defaultPort(listenTexts);
   const server = async (text: string, where: string, said?: ServerConfig): Promise<ServerConfig> => {
-    const { address, limits } = parseServer(text, where, port);
-    return serverAt(await outside.resolve(address, where, 1), { ...said, ...limits });
+    const { address, limits, hasListenerPort } = parseServer(text, where, port);
+    const endpoint = await outside.resolve(address, where, hasListenerPort ? 0 : 1);
+    return serverAt(endpoint, { ...said, ...limits, hasListenerPort });
   };
   const given = base.listen.length > 0 ? undefined : await endpointOf(line.listen, 'listen address', 0, outside);
   const listen = given ? [given] : base.listen;

@@ -9,7 +9,7 @@ import {
   writeEndpoint,
   type Endpoint,
 } from '../base/endpoint.ts';
-import { isName, literalEndpoint, parseListen, parseServer, unixEndpoint } from './address.ts';
+import { defaultPort, isName, literalEndpoint, parseListen, parseServer, unixEndpoint } from './address.ts';
 import { ConfigError } from './model.ts';
 
 const LONG_PATH = `/${'x'.repeat(200)}`;
@@ -69,7 +69,7 @@ describe('a server', () => {
     ['/run/app.sock:1:5', { path: '/run/app.sock' }, { max: 5 }],
     ['[/run/a:b.sock]:1:5', { path: '/run/a:b.sock' }, { max: 5 }],
   ])('%s', (text, address, limits) => {
-    expect(parseServer(text, 'server', '8080')).toEqual({ address, limits });
+    expect(parseServer(text, 'server', '8080')).toEqual({ address, limits, hasListenerPort: false });
   });
 
   test.each([
@@ -94,6 +94,26 @@ describe('a server', () => {
     [LONG_PATH, 'the socket path has 201 bytes, at most 104 are possible'],
   ])('%s is refused', (text, message) => {
     expect(() => parseServer(text, 'server', '8080')).toThrow(message);
+  });
+
+  test('may have the port of the listener a client comes by', () => {
+    const follower = { address: { host: 'h', port: '0' }, limits: {}, hasListenerPort: true };
+    expect(parseServer('h:listener', 'server', '8080')).toEqual(follower);
+    expect(parseServer('h', 'server', 'listener')).toEqual(follower);
+    expect(parseServer('/run/x', 'server', 'listener').hasListenerPort).toBe(false);
+  });
+
+  test.each([
+    [[], undefined],
+    [['80'], '80'],
+    [['127.0.0.1:0'], undefined],
+    [['80', '127.0.0.1:80'], '80'],
+    [['80', '443'], 'listener'],
+    [['/run/x'], undefined],
+    [['80', '/run/x'], '80'],
+    [['80', '127.0.0.1:0'], 'listener'],
+  ])('without a port has, behind listeners at %j, %s', (listen, port) => {
+    expect(defaultPort(listen)).toBe(port);
   });
 
   test('without a port needs a listener that has one', () => {
@@ -121,7 +141,11 @@ describe('a server', () => {
         ([written, bare], port, max, hard, weight, prio) => {
           const text = [written, port, max, hard, weight, prio].join(':');
           const address = { host: bare, port: String(port) };
-          expect(parseServer(text, 'server', undefined)).toEqual({ address, limits: { max, hard, weight, prio } });
+          expect(parseServer(text, 'server', undefined)).toEqual({
+            address,
+            limits: { max, hard, weight, prio },
+            hasListenerPort: false,
+          });
         },
       ),
     );

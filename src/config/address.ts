@@ -24,7 +24,9 @@ import { printable } from './words.ts';
 export type WrittenAddress = { readonly path: string } | { readonly host: string; readonly port: string };
 
 export interface WrittenServer {
+  /** Port 0 where it is that of the listener. */
   readonly address: WrittenAddress;
+  readonly hasListenerPort: boolean;
   /** Only those that are written. */
   readonly limits: { readonly [key in (typeof LIMITS)[number]]?: number };
 }
@@ -55,12 +57,22 @@ export function parseListen(text: string, where: string): WrittenAddress {
   return { host: text.slice(0, colon) || ANY_IPV4, port: needPort(text.slice(colon + 1), text, where) };
 }
 
-/** The port of servers that have none: the listener's, unless the system is to choose it. @errors ConfigError. */
-export function defaultPort(listen: string | undefined): string | undefined {
-  if (listen === undefined) return undefined;
-  const address = parseListen(listen, 'listen address');
-  return 'port' in address && address.port !== '0' ? address.port : undefined;
+/**
+ * The port of servers that have none: the listener's, unless the system is to choose it; where there are listeners at
+ * several ports, that of the one each client comes by.
+ *
+ * @errors ConfigError.
+ */
+export function defaultPort(listen: readonly string[]): string | undefined {
+  const addresses = listen.map((text) => parseListen(text, 'listen address'));
+  const ports = new Set(addresses.flatMap((address) => ('port' in address ? [address.port] : [])));
+  const [port] = ports;
+  if (ports.size > 1) return LISTENER;
+  return port === '0' ? undefined : port;
 }
+
+/** As the port of a server: that of the listener each client comes by. */
+export const LISTENER = 'listener';
 
 /** `host[:port[:max[:hard[:weight[:prio]]]]]`; without a port the listener's is used. */
 export function parseServer(text: string, where: string, defaultPort: string | undefined): WrittenServer {
@@ -91,12 +103,13 @@ export function parseServer(text: string, where: string, defaultPort: string | u
   const limits = Object.fromEntries(written.map(([name, field]) => [name, number(field, name)]));
   if (host.includes('/')) {
     if (port !== '') number(port, 'port');
-    return { address: { path: checkPath(host, where) }, limits };
+    return { address: { path: checkPath(host, where) }, hasListenerPort: false, limits };
   }
   const service = port === '' ? defaultPort : port;
   if (service === undefined)
     throw new ConfigError(where, `'${text}' needs a port, because the listener has no fixed one`);
-  return { address: { host, port: service }, limits };
+  const hasListenerPort = service === LISTENER;
+  return { address: { host, port: hasListenerPort ? '0' : service }, hasListenerPort, limits };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { KIND_UNIX } from '../base/endpoint.ts';
 import { literalEndpoint } from './address.ts';
 import { adviceOn } from './advice.ts';
 import { EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
@@ -21,4 +22,19 @@ test.each([
   [[0, 0], { weight: true, prio: true }],
 ])('nothing is said of weights %j with %j', (weights, settings) => {
   expect(adviceOn(configuration(weights, settings))).toEqual([]);
+});
+
+test('servers at the port of the listener have none for who comes by a path', () => {
+  const listen = ['127.0.0.1:80', '/run/x'].map((text) => ({
+    text,
+    endpoint: text.includes('/')
+      ? ({ kind: KIND_UNIX, path: text } as const)
+      : literalEndpoint('127.0.0.1', 80, 'test')!,
+  }));
+  const follower = serverAt(literalEndpoint('127.0.0.2', 0, 'test')!, { hasListenerPort: true });
+  const state = { ...EMPTY_CONFIGURATION, listen, servers: [undefined, follower] };
+  expect(adviceOn(state)).toEqual([
+    'server 1: has the port of the listener, and clients that come by /run/x bring none; they get others',
+  ]);
+  expect(adviceOn({ ...state, listen: listen.slice(0, 1) })).toEqual([]);
 });

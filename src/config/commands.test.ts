@@ -255,11 +255,28 @@ describe('commands that do something', () => {
       actions: [],
     });
     expect(say('listen www:http').state.listen).toEqual([{ text: 'www:http', endpoint: at(80, 7) }]);
+    expect(say('listen 80 www:http /run/x').reply).toBe('80 www:http /run/x\n');
+    expect(say('listen 80 www:http /run/x').state.listen.map(({ endpoint }) => endpoint)).toEqual([
+      { kind: KIND_IPV4, ip: new Uint8Array(4), port: 80 },
+      at(80, 7),
+      { kind: KIND_UNIX, path: '/run/x' },
+    ]);
     expect(say('listen /run/pen.sock').state.listen[0]?.endpoint).toEqual({ kind: KIND_UNIX, path: '/run/pen.sock' });
   });
 });
 
 describe('server', () => {
+  test('at the port of the listener a client comes by', () => {
+    const follower = serverAt(at(0, 3), { hasListenerPort: true });
+    const { state } = say('server 2 address 192.0.2.3 port listener');
+    expect(state.servers[2]).toEqual(follower);
+    expect(say('server 2 address 192.0.2.3', state).state.servers[2], 'another address keeps it').toEqual(follower);
+    expect(say('server 2 port 81', state).state.servers[2]).toEqual(serverAt(at(81, 3)));
+    expect(say('server 2 address /run/x', state).state.servers[2]?.hasListenerPort).toBe(false);
+    expect(say('emergency 192.0.2.3:listener:5').reply).toBe('192.0.2.3:listener:5:0:0:0\n');
+    expect(say('servers', state).reply).toContain('2 addr 192.0.2.3 port 0 ');
+  });
+
   const server = (line: string, index = 0): unknown => say(line).state.servers[index];
 
   test('changes what is named and keeps the rest', () => {

@@ -25,8 +25,10 @@ export function isSamePlace(one: readonly WrittenEndpoint[], other: readonly Wri
 }
 
 export interface ServerConfig {
-  /** The unspecified address (0.0.0.0, ::), or port 0, marks a server that is not used. */
+  /** The unspecified address (0.0.0.0, ::) marks a server that is not used, and so does port 0, unless: */
   readonly endpoint: Endpoint;
+  /** Its port, here 0, is that of the listener each client comes by. */
+  readonly hasListenerPort: boolean;
   /** Soft and hard limit of connections; 0 none. */
   readonly max: number;
   readonly hard: number;
@@ -39,6 +41,7 @@ export interface ServerConfig {
 /** What a server is before anything is said about it. */
 export const UNSET_SERVER: ServerConfig = {
   endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 0 },
+  hasListenerPort: false,
   max: 0,
   hard: 0,
   weight: 0,
@@ -52,8 +55,9 @@ export function serverAt(endpoint: Endpoint, limits: Partial<ServerConfig> = {})
 }
 
 /** False for an address that nobody can be reached at; 0.0.0.0 would be this very machine. */
-export function isUsed({ endpoint }: ServerConfig): boolean {
-  return endpoint.kind === KIND_UNIX || (endpoint.port !== 0 && endpoint.ip.some((byte) => byte !== 0));
+export function isUsed({ endpoint, hasListenerPort }: ServerConfig): boolean {
+  if (endpoint.kind === KIND_UNIX) return true;
+  return (endpoint.port !== 0 || hasListenerPort) && endpoint.ip.some((byte) => byte !== 0);
 }
 
 /** Some client would get a server. */

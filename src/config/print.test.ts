@@ -10,6 +10,7 @@ import {
   CONNECTIONS_LIMIT,
   DEFAULT_SETTINGS,
   EMPTY_CONFIGURATION,
+  isUsed,
   serverAt,
   UNSET_SERVER,
   type AclEntry,
@@ -118,17 +119,17 @@ const endpoint: fc.Arbitrary<Endpoint> = fc.oneof(
   fc.record({ kind: fc.constant(KIND_UNIX), path: fc.stringMatching(/^[a-z.]{0,9}\/[A-Za-z0-9._/é-]{1,40}$/) }),
 );
 const limit = number(2 ** 31 - 1);
-const server: fc.Arbitrary<ServerConfig> = fc.record({
-  endpoint,
-  max: limit,
-  hard: limit,
-  weight: limit,
-  prio: limit,
-  acl: listId,
-});
+const atPort = fc.record({ endpoint, hasListenerPort: fc.constant(false) });
+const atListenersPort = fc.record({ endpoint: ipEndpoint(fc.constant(0)), hasListenerPort: fc.constant(true) });
+const server: fc.Arbitrary<ServerConfig> = fc
+  .tuple(
+    fc.oneof(atPort, atListenersPort),
+    fc.record({ max: limit, hard: limit, weight: limit, prio: limit, acl: listId }),
+  )
+  .map(([place, limits]) => ({ ...place, ...limits }));
 /** Those that have an address that is used, and no list: options and commands cannot say more. */
 const special: fc.Arbitrary<ServerConfig | undefined> = fc.option(
-  server.filter(({ endpoint }) => !('port' in endpoint) || endpoint.port !== 0).map((each) => ({ ...each, acl: 0 })),
+  server.filter(isUsed).map((each) => ({ ...each, acl: 0 })),
   { nil: undefined },
 );
 const place: fc.Arbitrary<WrittenEndpoint> = endpoint

@@ -45,7 +45,7 @@ export type ServerRow = {
 export const SERVER_FIELDS: Fields<ServerRow> = {
   server: field('its number; -1 emergency server, -2 abuse server'),
   address: field('its address, or the path of its unix socket'),
-  port: field('its port; 1 for a unix socket'),
+  port: field('its port; 1 for a unix socket, 0 for that of the listener a client comes by'),
   max: field('soft limit of connections; 0 none'),
   hard: field('hard limit of connections; 0 none'),
   weight: field('its weight'),

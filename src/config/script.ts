@@ -23,8 +23,8 @@ export interface ScriptLine {
 export interface Script {
   /** In their order. There may be millions, so each is read when it is its turn, every time they are gone through. */
   readonly lines: Iterable<ScriptLine>;
-  /** The address that the last of them has Pen listen at, as it is written. */
-  readonly listen: string | undefined;
+  /** The addresses that the last of them has Pen listen at, as they are written. */
+  readonly listen: readonly string[] | undefined;
   /** Addresses of the names in them, port 0. */
   readonly hosts: ReadonlyMap<string, Endpoint>;
   /** Names that have none, and why. */
@@ -102,7 +102,8 @@ export function hostsIn(line: Line, where: string): readonly string[] {
   }
 }
 
-/** The address that a line has Pen listen at; undefined for every other line. */
-export function listenIn(line: Line): string | undefined {
-  return line.kind === 'command' && line.command.name === 'listen' ? line.words[0] : undefined;
+/** The addresses that a line has Pen listen at; undefined for every other line. */
+export function listenIn(line: Line): readonly string[] | undefined {
+  if (line.kind !== 'command' || line.command.name !== 'listen' || line.words.length === 0) return undefined;
+  return line.words;
 }

@@ -68,7 +68,7 @@ async function include(
       ...context,
       ...peerRights(controller.configuration),
       isUnheard: true,
-      listenPort: () => defaultPort(script.listen ?? controller.configuration.listen[0]?.text),
+      listenPort: () => defaultPort(script.listen ?? textsOf(controller.configuration)),
     });
     await controller.change(state, actions).catch((error: unknown) => {
       throw placed(error, said);
@@ -102,4 +102,9 @@ async function write(
 
 function* pieces(lines: readonly string[]): Generator<string> {
   for (let at = 0; at < lines.length; at += LINES) yield `${lines.slice(at, at + LINES).join('\n')}\n`;
+}
+
+/** Where clients come to, as it was written. */
+function textsOf({ listen }: Configuration): readonly string[] {
+  return listen.map(({ text }) => text);
 }

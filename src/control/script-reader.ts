@@ -107,7 +107,7 @@ class ScriptReader {
   private readonly options: ReaderOptions;
   private readonly lines = new Passages();
   private readonly notices = new Notices();
-  private listen: string | undefined;
+  private listen: readonly string[] | undefined;
   /** Names that lines mention, each with the place of the first line that does. */
   private readonly names = new Map<string, string>();
   /** What was read, all together. */

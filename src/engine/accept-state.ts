@@ -12,6 +12,9 @@ export class AcceptState {
   readonly armed = new Uint32Array(LISTENERS_MAX);
   readonly fd = new Int32Array(LISTENERS_MAX);
   readonly seq = new Uint32Array(LISTENERS_MAX);
+  /** Whose clients it brings, and the port they come to; 0 for a unix socket. A row may be another listener's meanwhile. */
+  readonly farm = new Uint16Array(LISTENERS_MAX);
+  readonly port = new Uint16Array(LISTENERS_MAX);
   /** The configuration under which its room was measured. */
   readonly version = new Uint32Array(LISTENERS_MAX);
   /** Places of `conn_max` that are reserved for whom they may bring; others read it in `workers.reserved`. */

@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Fd, ListenerSlot } from '../base/brand.ts';
-import { PEER_SIZE } from '../base/endpoint.ts';
+import { ENDPOINT_SIZE, PEER_SIZE, portOf } from '../base/endpoint.ts';
 import { ECANCELED, EINVAL } from '../base/errno.ts';
 import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
 import { sumLanes } from '../table/columns.ts';
@@ -69,6 +69,8 @@ function arm(e: EngineState, listener: number, fd: number, max: number): void {
   a.fd[listener] = fd;
   a.seq[listener] = seq;
   a.version[listener] = e.configVersion;
+  a.farm[listener] = e.config.listeners.farm[listener];
+  a.port[listener] = portOf(e.config.listeners.endpoint, listener * ENDPOINT_SIZE);
   noteReserved(e, max);
   a.inFlight++;
   if (listener >= a.bound) a.bound = listener + 1;
@@ -168,7 +170,8 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.connections++;
   e.descriptors++;
   e.count(e.tables.counters.accepted, 1);
-  e.clearRow(slot, e.config.listeners.farm[listener]);
+  e.clearRow(slot, e.acceptor.farm[listener]);
+  e.port[slot] = e.acceptor.port[listener];
   rows.listener[row] = listener;
   const { peers } = e.loop;
   for (let i = 0; i < PEER_SIZE; i++) rows.peer[row * PEER_SIZE + i] = peers[peer + i];

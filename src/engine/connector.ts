@@ -20,7 +20,7 @@ import {
 import { ENDPOINT_KIND, ENDPOINT_SIZE } from '../base/endpoint.ts';
 import { nextAfterFailure, takePlace } from '../balance/attempt.ts';
 import { chooseInTurn, chooseServer } from '../balance/choose.ts';
-import { deciseconds, hasSameAddress, NO_SERVER } from '../balance/servers.ts';
+import { deciseconds, hasListenerPort, hasSameAddress, NO_SERVER } from '../balance/servers.ts';
 import { CLOSE_ABORT, CLOSE_ORDERLY, OP_CONNECT } from '../loop/loop.ts';
 import { rememberServer, touchClient } from '../table/clients.ts';
 import { blacklist, blacklistedUntil, clearBlacklist, countConnect, countFailure } from '../table/shared.ts';
@@ -109,6 +109,7 @@ function attempt(e: EngineState, slot: number, server: number): boolean {
   const isKnown = place !== 0 && place === e.remembered[slot];
   const isIdler = e.isIdler(slot);
   if (isIdler && !leavesPlace(e, server)) return false;
+  if (e.port[slot] === 0 && hasListenerPort(config, server)) return false;
   if (!takePlace(tables, config, server, peer, e.peerAt(slot), isKnown, deciseconds(e.nowMs)))
     return awaitIdler(e, slot, server);
   e.server[slot] = server;

@@ -68,6 +68,7 @@ function begin(e: EngineState): boolean {
   const source = takeSource(tables, e.worker, rows.peer, peerAt, ANY_PREFIX, 0);
   assert(source > 0, 'idlers are a source without a limit');
   e.clearRow(slot, FARM);
+  e.port[slot] = 0;
   e.source[slot] = source;
   e.state[slot] = CONNECTING;
   e.remembered[slot] = 0;

@@ -1,7 +1,8 @@
 /** Submissions to the loop, each with its mark in `pending` and its seq, so that completions can be matched. */
 import { assert } from '../base/assert.ts';
 import type { ArenaOffset, SideSlot } from '../base/brand.ts';
-import { ENDPOINT_SIZE } from '../base/endpoint.ts';
+import { hasListenerPort } from '../balance/servers.ts';
+import { ENDPOINT_SIZE, setPort } from '../base/endpoint.ts';
 import { OP_CONNECT, OP_RECV, OP_SEND, OP_WATCH } from '../loop/loop.ts';
 import { BIG_SIZE } from './big-buffers.ts';
 import { HELD_IN_PIPE, type EngineState } from './state.ts';
@@ -19,8 +20,19 @@ export function submitConnect(e: EngineState, side: number, server: number): voi
   e.pending[side] |= PENDING_CONNECT;
   const seq = e.nextSeq();
   e.connectSeq[side] = seq;
-  e.loop.connect(side as SideSlot, seq, e.fdOf(side), e.config.servers.endpoint, server * ENDPOINT_SIZE);
+  const { endpoint } = e.config.servers;
+  const at = server * ENDPOINT_SIZE;
+  if (!hasListenerPort(e.config, server)) {
+    e.loop.connect(side as SideSlot, seq, e.fdOf(side), endpoint, at);
+    return;
+  }
+  target.set(endpoint.subarray(at, at + ENDPOINT_SIZE));
+  setPort(target, 0, e.port[side >> 1]);
+  e.loop.connect(side as SideSlot, seq, e.fdOf(side), target, 0);
 }
+
+/** A server's endpoint with the port of a listener, for the length of a call. */
+const target = new Uint8Array(ENDPOINT_SIZE);
 
 /** Receives from a side: into the pipe or big buffer it has borrowed, else into a small one that the loop picks. */
 export function submitRecv(e: EngineState, side: number): void {

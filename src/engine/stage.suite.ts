@@ -27,6 +27,8 @@ export const LISTENER_FD = 9;
 export const FIRST_SERVER = 3;
 export const CLIENT = 0;
 export const SERVER = 1;
+/** The farm of which everything here is, and one without servers. */
+const FARMS = 2;
 export const SLOTS = 32;
 const PEERS = 64;
 
@@ -140,6 +142,7 @@ export class NotingLoop implements Loop {
 
 export interface Options {
   readonly servers?: number;
+  readonly listeners?: number;
   readonly connMax?: number;
   readonly pendingMax?: number;
   readonly descriptorMax?: number;
@@ -194,8 +197,15 @@ export class Stage {
     this.turn();
   }
 
-  private publish({ servers = 2, connMax = 8, pendingMax = 8, descriptorMax = 100, ...rest }: Options): void {
-    const counts = { farms: 1, servers: FIRST_SERVER + servers, listeners: 1, settings: 1 };
+  private publish({
+    servers = 2,
+    listeners = 1,
+    connMax = 8,
+    pendingMax = 8,
+    descriptorMax = 100,
+    ...rest
+  }: Options): void {
+    const counts = { farms: FARMS, servers: FIRST_SERVER + servers, listeners, settings: 1 };
     const draft = beginPublish(this.tables, { ...counts, acls: ACLS, aclRanges4: RANGES, aclRanges6: RANGES })!;
     const { sourceMax = 0, parkedMax = 8 } = rest;
     const settings = { connMax, pendingMax, descriptorMax, sourceMax, parkedMax, acceptBatch: 100, listenerCount: 1 };

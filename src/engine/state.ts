@@ -100,6 +100,8 @@ export class EngineState {
   readonly state: Uint8Array;
   readonly server: Uint16Array;
   readonly farm: Uint16Array;
+  /** The port its client came to; 0 for a unix socket, and for an idler. */
+  readonly port: Uint16Array;
   /** PEER_WORDS halves of a word each: the client's address. */
   readonly peers: Uint32Array;
   readonly startedMs: Float64Array;
@@ -211,6 +213,7 @@ export class EngineState {
     this.state = rows.state.subarray(slotFirst, slotEnd);
     this.server = rows.server.subarray(slotFirst, slotEnd);
     this.farm = rows.farm.subarray(slotFirst, slotEnd);
+    this.port = new Uint16Array(slots);
     const peers = rows.peer.subarray(slotFirst * PEER_SIZE, slotEnd * PEER_SIZE);
     this.peers = new Uint32Array(peers.buffer, peers.byteOffset, peers.length / 4);
     this.startedMs = rows.startedMs.subarray(slotFirst, slotEnd);

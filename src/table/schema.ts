@@ -79,6 +79,7 @@ export const farms = table('farms', FARMS_MAX, {
 
 /** Rows are servers; row 0 is "none". */
 export const servers = table('servers', SERVERS_MAX, {
+  /** KIND_NONE: not used. Port 0: that of the listener its client came by. */
   endpoint: config(bytes(ENDPOINT_SIZE)),
   /** Soft and hard limit of connections; 0 none. */
   max: config(u32),

@@ -1,7 +1,7 @@
 /** Commands about servers: which there are, what they may take, and how one is chosen. */
-import { KIND_UNIX, type Endpoint } from '../../base/endpoint.ts';
+import { KIND_UNIX } from '../../base/endpoint.ts';
 import { parseAclId } from '../access-list.ts';
-import { hostText, isName, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
+import { hostText, isName, LISTENER, literalEndpoint, parseHost, portNumber, unixEndpoint } from '../address.ts';
 import { field, tellList, tellRow } from '../answer.ts';
 import { answer, replaced, type Action, type Call, type Command } from '../command.ts';
 import { portOf, SERVER_FIELDS, serverPages, type ServerRow } from '../rows.ts';
@@ -33,7 +33,7 @@ interface Key {
   readonly value: string;
   readonly change: (call: Call, server: ServerConfig, value: string, where: string, index: number) => Change;
   /** What of a configuration it is about, and how that is written; undefined: it is about the running process. */
-  readonly state?: { readonly part: keyof ServerConfig; readonly text: (server: ServerConfig) => string };
+  readonly state?: { readonly parts: readonly (keyof ServerConfig)[]; readonly text: (server: ServerConfig) => string };
 }
 
 function numberKey(part: 'max' | 'hard' | 'weight' | 'prio'): Key {
@@ -42,7 +42,7 @@ function numberKey(part: 'max' | 'hard' | 'weight' | 'prio'): Key {
     change: (_call, server, value, where) => ({
       server: { ...server, [part]: parseWhole(value, where, 0, LIMIT_MAX) },
     }),
-    state: { part, text: (server) => String(server[part]) },
+    state: { parts: [part], text: (server) => String(server[part]) },
   };
 }
 
@@ -53,23 +53,27 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
     {
       value: 'LIST',
       change: (_call, server, value, where) => ({ server: { ...server, acl: parseAclId(value, where) } }),
-      state: { part: 'acl', text: ({ acl }) => String(acl) },
+      state: { parts: ['acl'], text: ({ acl }) => String(acl) },
     },
   ],
   [
     'address',
     {
       value: 'HOST|/PATH',
-      change: (call, server, value, where) => ({ server: { ...server, endpoint: moved(call, server, value, where) } }),
-      state: { part: 'endpoint', text: ({ endpoint }) => quoted(hostText(endpoint)) },
+      change: (call, server, value, where) => ({ server: moved(call, server, value, where) }),
+      // Where nobody says a port, it is one of the listener's.
+      state: { parts: ['endpoint', 'hasListenerPort'], text: ({ endpoint }) => quoted(hostText(endpoint)) },
     },
   ],
   [
     'port',
     {
-      value: 'PORT',
-      change: (call, server, value, where) => ({ server: { ...server, endpoint: ported(call, server, value, where) } }),
-      state: { part: 'endpoint', text: ({ endpoint }) => String(portOf(endpoint)) },
+      value: 'PORT|listener',
+      change: (call, server, value, where) => ({ server: ported(call, server, value, where) }),
+      state: {
+        parts: ['endpoint', 'hasListenerPort'],
+        text: ({ endpoint, hasListenerPort }) => (hasListenerPort ? LISTENER : String(portOf(endpoint))),
+      },
     },
   ],
   ['max', numberKey('max')],
@@ -96,15 +100,13 @@ function hostOf(value: string, where: string): string {
 }
 
 /** The server's port at another address. */
-function moved({ hosts }: Call, { endpoint }: ServerConfig, value: string, where: string): Endpoint {
+function moved({ hosts }: Call, server: ServerConfig, value: string, where: string): ServerConfig {
   const host = hostOf(value, where);
-  if (host.includes('/')) return unixEndpoint(host);
-  const port = endpoint.kind === KIND_UNIX ? 0 : endpoint.port;
-  const literal = literalEndpoint(host, port, where);
-  if (literal) return literal;
-  const found = hosts.get(host);
-  if (!found || found.kind === KIND_UNIX) throw new ConfigError(where, `host '${host}' is not known`);
-  return { ...found, port };
+  if (host.includes('/')) return { ...server, endpoint: unixEndpoint(host), hasListenerPort: false };
+  const port = server.endpoint.kind === KIND_UNIX ? 0 : server.endpoint.port;
+  const endpoint = literalEndpoint(host, port, where) ?? hosts.get(host);
+  if (!endpoint || endpoint.kind === KIND_UNIX) throw new ConfigError(where, `host '${host}' is not known`);
+  return { ...server, endpoint: { ...endpoint, port } };
 }
 
 /**
@@ -113,19 +115,21 @@ function moved({ hosts }: Call, { endpoint }: ServerConfig, value: string, where
  * @errors ConfigError when the listener has none to take.
  */
 function withPort(call: Call, server: ServerConfig, said: ReadonlySet<string>): ServerConfig {
-  const { endpoint } = server;
-  if (!call.listenPort || !said.has('address') || said.has('port')) return server;
+  const { endpoint, hasListenerPort } = server;
+  if (hasListenerPort || !call.listenPort || !said.has('address') || said.has('port')) return server;
   if (endpoint.kind === KIND_UNIX || endpoint.port !== 0 || endpoint.ip.every((byte) => byte === 0)) return server;
   const text = call.listenPort();
-  if (text !== undefined) return { ...server, endpoint: ported(call, server, text, call.where) };
+  if (text !== undefined) return ported(call, server, text, call.where);
   const right = `as in server ${call.words[0]} address ${hostText(endpoint)} port 80`;
   throw new ConfigError(call.where, `needs a port, ${right}, because the listener has no fixed one`);
 }
 
 /** A unix socket has no port; the one that the original shows for it is taken without effect. */
-function ported({ servicePort }: Call, { endpoint }: ServerConfig, value: string, where: string): Endpoint {
-  const port = portNumber(value, where, 0, servicePort);
-  return endpoint.kind === KIND_UNIX ? endpoint : { ...endpoint, port };
+function ported({ servicePort }: Call, server: ServerConfig, value: string, where: string): ServerConfig {
+  const hasListenerPort = value === LISTENER;
+  const port = hasListenerPort ? 0 : portNumber(value, where, 0, servicePort);
+  const { endpoint } = server;
+  return endpoint.kind === KIND_UNIX ? server : { ...server, endpoint: { ...endpoint, port }, hasListenerPort };
 }
 
 /** `host:port`, `[ipv6]:port`: neither an IPv6 address nor a path is one of these. */
@@ -186,7 +190,7 @@ const server: Command = {
   doubts: ([, ...rest]) =>
     [...pairsOf(rest)].flatMap(([key]) => (KEYS.has(key) ? [] : [`there is no key '${shorten(key)}', passed over`])),
   sets: ([number, ...rest]) => {
-    const keys = [...pairsOf(rest)].flatMap(([key]) => KEYS.get(key)?.state?.part ?? []);
+    const keys = [...pairsOf(rest)].flatMap(([key]) => KEYS.get(key)?.state?.parts ?? []);
     return keys.map((key) => ({ of: 'servers', index: Number(number), key }));
   },
   write: ({ servers }) => servers.flatMap((each, index) => (each ? [`server ${index} ${pairsFor(each)}`] : [])),

@@ -1,6 +1,6 @@
 /** The servers beside the numbered ones: for emergencies, and for clients that are not permitted. */
 import { KIND_IPV6, KIND_UNIX } from '../../base/endpoint.ts';
-import { hostText, isName, parseServer } from '../address.ts';
+import { defaultPort, hostText, isName, LISTENER, parseServer } from '../address.ts';
 import { field, tellRow, type Answer } from '../answer.ts';
 import { answer, type Call, type Command } from '../command.ts';
 import { serverAt, type ServerConfig } from '../model.ts';
@@ -44,20 +44,19 @@ function special(name: 'emergency' | 'abuse', help: string): Command {
 }
 
 function serverOf(call: Call, spec: string): ServerConfig {
-  const { address, limits } = parseServer(spec, call.where, portOfListener(call));
-  return serverAt(resolved(call, address, 1), limits);
+  const { address, limits, hasListenerPort } = parseServer(spec, call.where, portOfListener(call));
+  return serverAt(resolved(call, address, hasListenerPort ? 0 : 1), { ...limits, hasListenerPort });
 }
 
 /** Options and files may say the listener after the server that has its port. */
 function portOfListener({ listenPort, state }: Call): string | undefined {
   if (listenPort) return listenPort();
-  const listen = state.listen[0]?.endpoint;
-  return listen && 'port' in listen && listen.port !== 0 ? String(listen.port) : undefined;
+  return defaultPort(state.listen.map(({ text }) => text));
 }
 
-function specOf({ endpoint, max, hard, weight, prio }: ServerConfig): string {
+function specOf({ endpoint, hasListenerPort, max, hard, weight, prio }: ServerConfig): string {
   const host = endpoint.kind === KIND_IPV6 ? `[${hostText(endpoint)}]` : hostText(endpoint);
-  const port = endpoint.kind === KIND_UNIX ? 1 : endpoint.port;
+  const port = endpoint.kind === KIND_UNIX ? 1 : hasListenerPort ? LISTENER : endpoint.port;
   return `${host}:${port}:${max}:${hard}:${weight}:${prio}`;
 }
 
