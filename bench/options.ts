@@ -24,6 +24,7 @@ export const ROWS = [
   'log',
   'lists',
   'accept-lists',
+  'farms',
 ] as const;
 export type RowName = (typeof ROWS)[number];
 
@@ -97,6 +98,7 @@ const SMOKE_ROWS: readonly RowName[] = [
   'log',
   'lists',
   'accept-lists',
+  'farms',
 ];
 const SMOKE_FREE_ROWS: readonly RowName[] = ['ka256'];
 const MEBIBYTE = 2 ** 20;

@@ -3,6 +3,7 @@ import type { RowDefinition } from '../bench.ts';
 import type { RowName } from '../options.ts';
 import { bulkRow } from './bulk.ts';
 import { crowdRow } from './crowd.ts';
+import { farmsRow } from './farms.ts';
 import { idleCpuRow } from './idle-cpu.ts';
 import { idleMemoryRow } from './idle-memory.ts';
 import { latencyRow } from './latency.ts';
@@ -34,4 +35,5 @@ export const rows: Readonly<Record<RowName, RowDefinition>> = {
   log: logRow,
   lists: listsRow,
   'accept-lists': acceptListsRow,
+  farms: farmsRow,
 };
