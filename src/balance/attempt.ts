@@ -1,4 +1,5 @@
 /** Whether a server may be tried, and who is next when it may not or has failed. */
+import { memberAt } from '../table/members.ts';
 import { FARM_F_STUBBORN } from '../table/schema.ts';
 import { takeInFlight } from '../table/shared.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
@@ -47,9 +48,8 @@ export function nextAfterFailure(config: ConfigBank, farm: number, last: number,
   if (last === NO_SERVER) return emergency;
   if (last === emergency || last === config.farms.abuseServer[farm]) return NO_SERVER;
   const count = config.farms.serverCount[farm];
-  const first = config.farms.serverFirst[farm];
-  const index = last - first;
-  const isListed = index >= 0 && index < count;
-  if (isListed && count > 1 && walked < count) return first + ((index + 1) % count);
+  // Behind the last one's index: the next one's.
+  const next = config.servers.place[last];
+  if (next !== 0 && count > 1 && walked < count) return memberAt(config, farm, next % count);
   return emergency;
 }

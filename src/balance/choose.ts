@@ -17,6 +17,7 @@
  * (`attempt.ts`); one that cannot be used then is walked on from, as after a failure.
  */
 import { FARM_F_HASH, FARM_F_LEASTCONN, FARM_F_PRIO, FARM_F_ROUND_ROBIN, FARM_F_WEIGHT } from '../table/schema.ts';
+import { memberAt } from '../table/members.ts';
 import { inFlightOf, moveCursor, readCursor } from '../table/shared.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';
 import { chooseByHash } from './hash.ts';
@@ -40,10 +41,10 @@ export function chooseServer(
   remembered: number,
   nowDs: number,
 ): number {
-  const { flags, serverFirst, serverCount } = config.farms;
+  const { flags, serverCount } = config.farms;
   const flag = flags[farm];
   const isKnown = remembered !== 0 && remembered <= serverCount[farm];
-  if (isKnown && (flag & FARM_F_ROUND_ROBIN) === 0) return serverFirst[farm] + remembered - 1;
+  if (isKnown && (flag & FARM_F_ROUND_ROBIN) === 0) return memberAt(config, farm, remembered - 1);
   if ((flag & FARM_F_PRIO) !== 0) return chooseByPrio(tables, config, farm, nowDs);
   if ((flag & FARM_F_LEASTCONN) !== 0) return chooseLeastConnected(tables, config, farm, nowDs);
   if ((flag & FARM_F_WEIGHT) !== 0) return chooseByWeight(tables, config, farm, nowDs);
@@ -56,6 +57,7 @@ export function chooseServer(
  * client of a farm gets server 1 (server 0 only when it is alone).
  */
 export function chooseInTurn(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
+  const members = config.members.server;
   const count = config.farms.serverCount[farm];
   const first = config.farms.serverFirst[farm];
   for (;;) {
@@ -63,22 +65,24 @@ export function chooseInTurn(tables: Tables, config: ConfigBank, farm: number, n
     let found = -1;
     for (let step = 1; step <= count; step++) {
       const index = (cursor + step) % count;
-      if (isAvailable(tables, config, first + index, nowDs)) {
+      if (isAvailable(tables, config, members[first + index], nowDs)) {
         found = index;
         break;
       }
     }
     if (found < 0) return NO_SERVER;
-    if (moveCursor(tables, farm, cursor, found)) return first + found;
+    if (moveCursor(tables, farm, cursor, found)) return members[first + found];
   }
 }
 
 function chooseByPrio(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
   const { prio } = config.servers;
+  const members = config.members.server;
   const first = config.farms.serverFirst[farm];
   const end = first + config.farms.serverCount[farm];
   let best = NO_SERVER;
-  for (let server = first; server < end; server++) {
+  for (let position = first; position < end; position++) {
+    const server = members[position];
     if (best !== NO_SERVER && prio[server] >= prio[best]) continue;
     if (isAvailable(tables, config, server, nowDs)) best = server;
   }
@@ -87,11 +91,13 @@ function chooseByPrio(tables: Tables, config: ConfigBank, farm: number, nowDs: n
 
 function chooseByWeight(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
   const { weight } = config.servers;
+  const members = config.members.server;
   const first = config.farms.serverFirst[farm];
   const end = first + config.farms.serverCount[farm];
   let best = NO_SERVER;
   let lowest = Infinity;
-  for (let server = first; server < end; server++) {
+  for (let position = first; position < end; position++) {
+    const server = members[position];
     if (weight[server] === 0 || !isAvailable(tables, config, server, nowDs)) continue;
     const load = Math.floor((256 * inFlightOf(tables, server)) / weight[server]);
     if (load < lowest) {
@@ -109,6 +115,7 @@ function chooseByWeight(tables: Tables, config: ConfigBank, farm: number, nowDs:
  */
 function chooseLeastConnected(tables: Tables, config: ConfigBank, farm: number, nowDs: number): number {
   const { weight } = config.servers;
+  const members = config.members.server;
   const isWeighted = (config.farms.flags[farm] & FARM_F_WEIGHT) !== 0;
   const count = config.farms.serverCount[farm];
   const first = config.farms.serverFirst[farm];
@@ -119,7 +126,7 @@ function chooseLeastConnected(tables: Tables, config: ConfigBank, farm: number, 
     let foundWeight = 0;
     for (let step = 1; step <= count; step++) {
       const index = (cursor + step) % count;
-      const server = first + index;
+      const server = members[first + index];
       const share = isWeighted ? weight[server] : 1;
       if (share === 0 || !isAvailable(tables, config, server, nowDs)) continue;
       const load = inFlightOf(tables, server);
@@ -130,6 +137,6 @@ function chooseLeastConnected(tables: Tables, config: ConfigBank, farm: number, 
       foundWeight = share;
     }
     if (found < 0) return NO_SERVER;
-    if (moveCursor(tables, farm, cursor, found)) return first + found;
+    if (moveCursor(tables, farm, cursor, found)) return members[first + found];
   }
 }

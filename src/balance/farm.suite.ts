@@ -1,6 +1,7 @@
 /** A farm in real tables for tests of the choice, and clients that are served as the engine serves them. */
 import { expect } from 'vitest';
 import { ENDPOINT_IP, ENDPOINT_PORT, ENDPOINT_SIZE, KIND_IPV4, PEER_SIZE, writeEndpoint } from '../base/endpoint.ts';
+import { writeMembers } from '../table/members.ts';
 import { beginPublish, commitPublish, configAt, currentVersion } from '../table/publish.ts';
 import { FARM_F_ROUND_ROBIN, FARM_F_STUBBORN } from '../table/schema.ts';
 import { blacklist, clearBlacklist, giveInFlight, inFlightOf, moveCursor, readCursor } from '../table/shared.ts';
@@ -39,10 +40,10 @@ export interface FarmOptions {
 export const tables: Tables = openTables(createTables());
 
 export function build({ count, stubborn = false, empty = [], ...options }: FarmOptions): ConfigBank {
-  const draft = beginPublish(tables, { farms: 1, servers: FIRST + count })!;
+  const draft = beginPublish(tables, { farms: 1, members: count, servers: FIRST + count })!;
+  const rows = Array.from({ length: count }, (_, index) => FIRST + index);
+  writeMembers(draft, FARM, 0, rows);
   draft.farms.flags[FARM] = (options.flags ?? FARM_F_ROUND_ROBIN) | (stubborn ? FARM_F_STUBBORN : 0);
-  draft.farms.serverFirst[FARM] = FIRST;
-  draft.farms.serverCount[FARM] = count;
   draft.farms.clientPrefix[FARM] = 128;
   draft.farms.emergencyServer[FARM] = options.emergency === true ? EMERGENCY : 0;
   draft.farms.abuseServer[FARM] = options.abuse === true ? ABUSE : 0;

@@ -6,6 +6,7 @@
  */
 import { ENDPOINT_IP, ENDPOINT_KIND, ipWord, isIpv4, KIND_UNIX, portOf } from '../base/endpoint.ts';
 import { mix } from '../base/prng.ts';
+import { memberAt } from '../table/members.ts';
 import { FARM_F_HASH_ORIGINAL, FARM_F_ROUND_ROBIN } from '../table/schema.ts';
 import type { ConfigBank } from '../table/tables.ts';
 import { isServerSet, NO_SERVER } from './servers.ts';
@@ -22,10 +23,9 @@ export function chooseByHash(config: ConfigBank, farm: number, peers: Uint8Array
   const flags = config.farms.flags[farm];
   const withPort = (flags & FARM_F_ROUND_ROBIN) !== 0;
   const count = config.farms.serverCount[farm];
-  const first = config.farms.serverFirst[farm];
   if (count === 0) return NO_SERVER;
-  if ((flags & FARM_F_HASH_ORIGINAL) !== 0) return first + (hashOriginal(peers, at, withPort) % count);
-  return rendezvous(config, first, count, hashPeer(peers, at, config.farms.clientPrefix[farm], withPort));
+  if ((flags & FARM_F_HASH_ORIGINAL) !== 0) return memberAt(config, farm, hashOriginal(peers, at, withPort) % count);
+  return rendezvous(config, config.farms.serverFirst[farm], count, hashPeer(peers, at, config.farms.clientPrefix[farm], withPort));
 }
 
 /**
@@ -35,14 +35,16 @@ export function chooseByHash(config: ConfigBank, farm: number, peers: Uint8Array
  * @source Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998
  */
 function rendezvous(config: ConfigBank, first: number, count: number, hash: number): number {
+  const members = config.members.server;
   let best = NO_SERVER;
   let highest = -1;
   for (let index = 0; index < count; index++) {
-    if (!isServerSet(config, first + index)) continue;
+    const server = members[first + index];
+    if (!isServerSet(config, server)) continue;
     const drawn = mix(hash ^ Math.imul(index + 1, GOLDEN)) >>> 0;
     if (drawn > highest) {
       highest = drawn;
-      best = first + index;
+      best = server;
     }
   }
   return best;

@@ -2,7 +2,8 @@
  * Servers as the choice sees them: which rows there are, and which of them clients may be given now.
  *
  * Servers have an index within their farm (0..n-1, what people see) and a row of the servers table (what code uses);
- * row 0 means "none". The emergency and the abuse server of a farm have rows outside the indexed range.
+ * row 0 means "none". Which row an index stands for says `members`. The emergency and the abuse server of a farm have
+ * rows, but no index.
  */
 import { ENDPOINT_KIND, ENDPOINT_SIZE, KIND_NONE, KIND_UNIX, portOf } from '../base/endpoint.ts';
 import type { ConfigBank, Tables } from '../table/tables.ts';

@@ -170,6 +170,7 @@ function accepted(e: EngineState, listener: number, fd: number, peer: number): v
   e.connections++;
   e.descriptors++;
   e.count(e.tables.counters.accepted, 1);
+  // Another configuration may be in force by now, and the row another listener's.
   e.clearRow(slot, e.acceptor.farm[listener]);
   e.port[slot] = e.acceptor.port[listener];
   rows.listener[row] = listener;

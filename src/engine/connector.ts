@@ -105,7 +105,7 @@ function nextServer(e: EngineState, slot: number, failed: number): number {
 function attempt(e: EngineState, slot: number, server: number): boolean {
   const { tables, config } = e;
   const { peer } = tables.connections;
-  const place = placeInFarm(e, slot, server);
+  const place = config.servers.place[server];
   const isKnown = place !== 0 && place === e.remembered[slot];
   const isIdler = e.isIdler(slot);
   if (isIdler && !leavesPlace(e, server)) return false;
@@ -126,13 +126,6 @@ function attempt(e: EngineState, slot: number, server: number): boolean {
   e.setTimer(slot, e.nowMs + Math.min(WATCH_AFTER_MS, config.farms.connectTimeoutMs[e.farm[slot]]));
   remember(e, slot, place);
   return true;
-}
-
-/** Index of a server within the connection's farm, plus one; 0 for the emergency and the abuse server. */
-function placeInFarm(e: EngineState, slot: number, server: number): number {
-  const { serverFirst, serverCount } = e.config.farms;
-  const place = server - serverFirst[e.farm[slot]] + 1;
-  return place > 0 && place <= serverCount[e.farm[slot]] ? place : 0;
 }
 
 /** The client is remembered with the server it was sent to last; with none after the emergency or abuse server. */

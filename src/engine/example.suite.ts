@@ -13,11 +13,12 @@ import {
   FARM_F_STUBBORN,
   FARM_F_WEIGHT,
 } from '../table/schema.ts';
+import { writeMembers } from '../table/members.ts';
 import { shun } from '../table/shared.ts';
 import type { ConfigBank } from '../table/tables.ts';
 import type { Request, Script } from '../../test/differential/script.ts';
 import { words } from '../../test/differential/script.ts';
-import { ABUSE, EMERGENCY, FIRST_SERVER, Stage } from './stage.suite.ts';
+import { ABUSE, EMERGENCY, FIRST_SERVER, rowsFrom, Stage } from './stage.suite.ts';
 import { CONNECTING, OPEN } from './states.ts';
 
 /** s0 listens on this port, s1 on the next. */
@@ -145,8 +146,7 @@ export class ExampleStage {
   private write(draft: ConfigBank): void {
     const { farms } = draft;
     farms.flags[0] = this.flags;
-    farms.serverFirst[0] = FIRST_SERVER;
-    farms.serverCount[0] = this.servers.length;
+    writeMembers(draft, 0, 0, rowsFrom(FIRST_SERVER, this.servers.length));
     farms.emergencyServer[0] = this.emergency ? EMERGENCY : 0;
     farms.abuseServer[0] = this.abuse ? ABUSE : 0;
     farms.blacklistMs[0] = this.times.blacklist * 1000;

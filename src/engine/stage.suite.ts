@@ -14,6 +14,7 @@ import {
   type Loop,
 } from '../loop/loop.ts';
 import { sumLanes } from '../table/columns.ts';
+import { writeMembers } from '../table/members.ts';
 import { ACL_NONE } from '../table/schema.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
 import type { RecordRing } from '../table/records.ts';
@@ -169,6 +170,11 @@ export const ABUSE = 2;
 const ACLS = 10;
 const RANGES = 64;
 
+/** Rows of servers that lie together. */
+export function rowsFrom(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => first + index);
+}
+
 /** The address of a server row: 10.0.0.1:80 for the first of the farm. */
 export function serverAddress(row: number): Uint8Array {
   return Uint8Array.of(10, 0, 0, row - FIRST_SERVER + 1 + (row < FIRST_SERVER ? 100 : 0));
@@ -205,15 +211,14 @@ export class Stage {
     descriptorMax = 100,
     ...rest
   }: Options): void {
-    const counts = { farms: FARMS, servers: FIRST_SERVER + servers, listeners, settings: 1 };
+    const counts = { farms: FARMS, members: servers, servers: FIRST_SERVER + servers, listeners, settings: 1 };
     const draft = beginPublish(this.tables, { ...counts, acls: ACLS, aclRanges4: RANGES, aclRanges6: RANGES })!;
     const { sourceMax = 0, parkedMax = 8 } = rest;
     const settings = { connMax, pendingMax, descriptorMax, sourceMax, parkedMax, acceptBatch: 100, listenerCount: 1 };
     for (const [name, value] of Object.entries(settings)) draft.settings[name as keyof typeof settings][0] = value;
     draft.settings.trustedAcl[0] = ACL_NONE;
     draft.listeners.fd[0] = LISTENER_FD;
-    draft.farms.serverFirst[0] = FIRST_SERVER;
-    draft.farms.serverCount[0] = servers;
+    writeMembers(draft, 0, 0, rowsFrom(FIRST_SERVER, servers));
     draft.farms.blacklistMs[0] = 30_000;
     draft.farms.connectTimeoutMs[0] = 3000;
     draft.farms.idleTimeoutMs[0] = rest.idleTimeoutMs ?? 0;
@@ -229,7 +234,10 @@ export class Stage {
 
   /** Publishes changes; the engine sees them in its next turn. */
   change(configure: (draft: ConfigBank) => void, servers?: number): void {
-    const draft = beginPublish(this.tables, servers === undefined ? {} : { servers: FIRST_SERVER + servers })!;
+    const draft = beginPublish(
+      this.tables,
+      servers === undefined ? {} : { members: servers, servers: FIRST_SERVER + servers },
+    )!;
     configure(draft);
     commitPublish(this.tables);
   }

@@ -4,6 +4,7 @@ import type { Prng } from '../base/prng.ts';
 import type { AclEntry } from '../config/model.ts';
 import { compileLists, rowsOfLists, writeLists } from '../control/access-lists.ts';
 import type { CompiledList } from '../control/compiled-list.ts';
+import { writeMembers } from '../table/members.ts';
 import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts';
 import { ACL_NONE, FARM_F_DUMMY, FARM_F_PEEK, FARM_F_STUBBORN } from '../table/schema.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
@@ -42,6 +43,7 @@ export function configure(settings: SeedSettings, listenerFds: readonly number[]
   const lists = listsOf(settings.policy);
   const draft = beginPublish(tables, {
     farms: 1,
+    members: settings.servers,
     servers: SERVER_ROW_FIRST + serverCount(settings),
     listeners: listenerFds.length,
     settings: 1,
@@ -54,8 +56,8 @@ export function configure(settings: SeedSettings, listenerFds: readonly number[]
     (settings.isPeeking ? FARM_F_PEEK : 0) |
     (settings.isDummy ? FARM_F_DUMMY : 0);
   draft.settings.idlers[0] = settings.idlers;
-  draft.farms.serverFirst[0] = SERVER_ROW_FIRST;
-  draft.farms.serverCount[0] = settings.servers;
+  const rows = Array.from({ length: settings.servers }, (_, index) => SERVER_ROW_FIRST + index);
+  writeMembers(draft, 0, 0, rows);
   if (settings.hasEmergency) draft.farms.emergencyServer[0] = SERVER_ROW_FIRST + settings.servers;
   if (settings.policy.hasAbuse) draft.farms.abuseServer[0] = SERVER_ROW_FIRST + abuseIndex(settings);
   draft.farms.fastclose[0] = settings.fastclose;

@@ -45,7 +45,7 @@ import {
 export const farms = table('farms', FARMS_MAX, {
   /** FARM_F_* */
   flags: config(u32),
-  /** First server row of the farm's regular servers, and how many rows there are. */
+  /** The farm's regular servers: their first position in `members`, and how many there are. */
   serverFirst: config(u32),
   serverCount: config(u32),
   /** Server rows of the emergency and the abuse server; 0 none. */
@@ -77,10 +77,18 @@ export const farms = table('farms', FARMS_MAX, {
   clientCount: locked(i32),
 });
 
+/** Rows are positions, farm by farm: the regular servers of each by their index; see `members.ts`. */
+export const members = table('members', SERVERS_MAX, {
+  /** Row of `servers`. */
+  server: config(u16),
+});
+
 /** Rows are servers; row 0 is "none". */
 export const servers = table('servers', SERVERS_MAX, {
   /** KIND_NONE: not used. Port 0: that of the listener its client came by. */
   endpoint: config(bytes(ENDPOINT_SIZE)),
+  /** Index within its farm, plus one; 0 for an emergency or abuse server, and for one that its farm no longer has. */
+  place: config(u16),
   /** Soft and hard limit of connections; 0 none. */
   max: config(u32),
   hard: config(u32),
@@ -412,6 +420,7 @@ export const FASTCLOSE_BOTH = 3;
 
 export const schema = {
   farms,
+  members,
   servers,
   acls,
   aclRanges4,
