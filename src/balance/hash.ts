@@ -25,7 +25,12 @@ export function chooseByHash(config: ConfigBank, farm: number, peers: Uint8Array
   const count = config.farms.serverCount[farm];
   if (count === 0) return NO_SERVER;
   if ((flags & FARM_F_HASH_ORIGINAL) !== 0) return memberAt(config, farm, hashOriginal(peers, at, withPort) % count);
-  return rendezvous(config, config.farms.serverFirst[farm], count, hashPeer(peers, at, config.farms.clientPrefix[farm], withPort));
+  return rendezvous(
+    config,
+    config.farms.serverFirst[farm],
+    count,
+    hashPeer(peers, at, config.farms.clientPrefix[farm], withPort),
+  );
 }
 
 /**

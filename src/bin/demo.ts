@@ -139,7 +139,7 @@ Ctrl-C stops. One line a second:
 function tell(balancer: Balancer, servers: readonly DemoServer[]): () => void {
   let before: Figures | undefined;
   return () => {
-    const now = readFigures(balancer.tables, servers.length, nowUs() / 1000);
+    const now = readFigures(balancer.tables, nowUs() / 1000);
     const rate = now.accepted - (before?.accepted ?? 0);
     const shares = now.servers.map((server, index) => {
       const served = server.connects - (before?.servers[index]?.connects ?? 0);

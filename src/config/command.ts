@@ -102,8 +102,13 @@ export interface Call extends View {
 
 /** What a command asks the running process to do, beyond having another state. */
 export type Action =
-  /** Passes the server over for so many seconds; 0 lets it be tried at once. */
-  | { readonly kind: 'blacklist'; readonly server: number; readonly seconds: number }
+  /** Passes the server over for so many seconds; 0 lets it be tried at once. Its farm: **default** that without a name. */
+  | {
+      readonly kind: 'blacklist';
+      readonly server: number;
+      readonly seconds: number;
+      readonly farm?: string | undefined;
+    }
   | { readonly kind: 'close'; readonly connection: number }
   /** Writes the status page to its file, which other commands do not wait for. */
   | { readonly kind: 'statistics' }
@@ -126,7 +131,10 @@ export interface ProcessFacts {
 
 export interface Facts {
   readonly pid: number;
-  /** The same about the servers, clients and connections of a farm with a name; of all other things it tells as before. */
+  /**
+   * The same about the servers, clients and connections of a farm with a name. Of that without one are the servers and
+   * clients, but the connections are all there are.
+   */
   farm(name: string): Facts;
   /** Undefined before anything runs. */
   process(): ProcessFacts | undefined;

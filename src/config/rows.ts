@@ -140,6 +140,7 @@ export type ConnectionRow = {
   readonly client: number;
   readonly address: string;
   readonly server: number;
+  readonly farm: string;
   readonly age: number;
   readonly idle: number;
   readonly bytes_up: number;
@@ -158,6 +159,7 @@ export const CONNECTION_FIELDS: Fields<ConnectionRow> = {
   client: field('number of its client'),
   address: field('address and port it came from, as in 192.0.2.7:51234; unix by a unix socket, empty when unused'),
   server: field('its server; -1 emergency server, -2 abuse server, -3 none'),
+  farm: field('its farm; empty for the one without a name'),
   age: field('since it was accepted', 'seconds'),
   idle: field('since bytes last moved', 'seconds'),
   bytes_up: field('received from the client', 'bytes'),
@@ -166,7 +168,7 @@ export const CONNECTION_FIELDS: Fields<ConnectionRow> = {
 
 /** What is told about a number that no connection has. */
 export function unusedConnection(connection: number): ConnectionRow {
-  const none = { downfd: -1, upfd: -1, pending_down: 0, pending_up: 0, client: 0, address: '', server: 0 };
+  const none = { downfd: -1, upfd: -1, pending_down: 0, pending_up: 0, client: 0, address: '', server: 0, farm: '' };
   return { connection, state: 0, ...none, age: 0, idle: 0, bytes_up: 0, bytes_down: 0 };
 }
 

@@ -2,8 +2,9 @@
 import type { Countries } from '../base/countries.ts';
 import { NO_VALUE, type Ranges } from '../base/ranges.ts';
 import { NAMES_MAX, noRoom } from '../config/access-list.ts';
+import { UNNAMED, type Farm, type FarmSettings } from '../config/farms.ts';
 import { ACL_LISTS, ConfigError, type AclId, type Configuration } from '../config/model.ts';
-import { settingPart, type Part } from '../config/parts.ts';
+import { partOfFarm, settingPart, type Part } from '../config/parts.ts';
 import { ACL_ENTRIES_MAX, ACL_MASKS_MAX, ACL_RANGES_MAX } from '../table/limits.ts';
 import type { RowCounts } from '../table/publish.ts';
 import { ACL_DENY, ACL_PERMIT } from '../table/schema.ts';
@@ -59,22 +60,46 @@ export function rowFinder({ namedAcls }: Lists, before: Lists = NO_LISTS): RowOf
   };
 }
 
-/** Each list that is named must be there. @param rowOf of its lists. @errors ConfigError. */
-export function checkNames({ settings, servers, emergency, abuse }: Configuration, rowOf: RowOf): void {
-  rowOf(settings.clientAcl, 'client_acl', settingPart('clientAcl'));
+/**
+ * Each list that is named must be there.
+ *
+ * @param rowOf of its lists. @param known what is in force: where a farm with a name is the same in it and lists have
+ * their rows, nothing is looked at again. @errors ConfigError.
+ */
+export function checkNames(configuration: Configuration, rowOf: RowOf, known?: Configuration): void {
+  const { settings, farms } = configuration;
   rowOf(settings.controlAcl, 'control_acl', settingPart('controlAcl'));
   if (settings.trustedAcl !== 'none') rowOf(settings.trustedAcl, 'trusted_acl', settingPart('trustedAcl'));
-  if (emergency) rowOf(emergency.acl, 'emergency', { of: 'emergency' });
-  if (abuse) rowOf(abuse.acl, 'abuse', { of: 'abuse' });
+  checkFarm(configuration, UNNAMED, rowOf);
+  const before = known && hasSameRows(configuration, known) ? known.farms : undefined;
+  for (const [name, farm] of farms) if (farm !== before?.get(name)) checkFarm(farm, name, rowOf);
+}
+
+/** What names lists, of a farm. */
+interface Named extends Pick<Farm, 'servers' | 'emergency' | 'abuse'> {
+  readonly settings: Pick<FarmSettings, 'clientAcl'>;
+}
+
+function checkFarm({ settings, servers, emergency, abuse }: Named, name: string, rowOf: RowOf): void {
+  const ofFarm = name === UNNAMED ? '' : `farm ${name} `;
+  const check = (acl: AclId, what: string, part: Part): number =>
+    rowOf(acl, `${ofFarm}${what}`, partOfFarm(name, part));
+  check(settings.clientAcl, 'client_acl', settingPart('clientAcl'));
+  if (emergency) check(emergency.acl, 'emergency', { of: 'emergency' });
+  if (abuse) check(abuse.acl, 'abuse', { of: 'abuse' });
   for (let index = 0; index < servers.length; index++) {
     const acl = servers[index]?.acl;
-    if (typeof acl === 'string') rowOf(acl, `server ${index} acl`, { of: 'servers', index, key: 'acl' });
+    if (typeof acl === 'string') check(acl, `server ${index} acl`, { of: 'servers', index, key: 'acl' });
   }
 }
 
 /** What a publish would complain about. @param before what is in force. @errors ConfigError. */
-export function checkLists(configuration: Configuration, countries: Countries | undefined, before?: Lists): void {
-  checkNames(configuration, rowFinder(configuration, before));
+export function checkLists(
+  configuration: Configuration,
+  countries: Countries | undefined,
+  before?: Configuration,
+): void {
+  checkNames(configuration, rowFinder(configuration, before), before);
   rowsOfLists(compileLists(configuration, countries, before));
 }
 

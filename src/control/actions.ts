@@ -5,12 +5,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Action } from '../config/command.ts';
+import { UNNAMED } from '../config/farms.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { WORKERS_MAX } from '../table/limits.ts';
 import { requestClose, shun } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import type { Controlled, Prepared } from './controller.ts';
-import { FIRST_SERVER_ROW } from './publisher.ts';
+import { rowsInForce } from './publisher.ts';
 
 /** How long a request waits until the worker has taken the one before: as long as a turn. */
 const WAIT_MS = 2;
@@ -40,7 +41,8 @@ export function controlledBalancer(balancer: Changeable, { nowMs, exit, writeSta
     switch (action.kind) {
       case 'blacklist': {
         const untilDs = action.seconds === 0 ? 0 : Math.floor(nowMs() / 100) + action.seconds * 10;
-        shun(balancer.tables, FIRST_SERVER_ROW + action.server, untilDs);
+        const row = rowsInForce(balancer.tables).farms.get(action.farm ?? UNNAMED)?.servers[action.server];
+        if (row !== undefined) shun(balancer.tables, row, untilDs);
         return;
       }
       case 'close':

@@ -28,7 +28,7 @@ import {
   wantedListeners,
   type ListenerChange,
 } from './listeners.ts';
-import { movedServers, publish, type Limits, type OpenListener } from './publisher.ts';
+import { checkRows, movedServers, publish, rowsInForce, type Limits, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
 import type { Logs } from './logs.ts';
 import { Supervisor } from './supervisor.ts';
@@ -154,7 +154,7 @@ export class Balancer {
       const running = inForce(configuration, listeners, limits);
       balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, logs, say);
       if (host.listenInLoop) await balancer.listen();
-      logs?.follow(configuration, logs.open(configuration));
+      logs?.follow(configuration, rowsInForce(tables), logs.open(configuration));
       await beforeServing();
       await balancer.publish(balancer.configuration, balancer.listeners, limits);
       return balancer;
@@ -209,6 +209,7 @@ export class Balancer {
     const limits = this.limitsFor(configuration, (notice) => notices.push(notice));
     const { countries } = limits;
     checkLists(configuration, countries, before.configuration);
+    checkRows(this.tables, configuration, before.configuration);
     this.logs?.check(configuration);
     const { path, stamp } = countries ?? {};
     if (path !== undefined && before.limits.countries && before.limits.countries.stamp !== stamp) {
@@ -246,7 +247,7 @@ export class Balancer {
     const { log, connectionLog } = before.configuration.settings;
     // One that ends is closed when nobody adds to it any more.
     if (log || connectionLog) await this.allFollow();
-    this.logs?.follow(configuration, opened);
+    this.logs?.follow(configuration, rowsInForce(this.tables), opened);
     expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
     this.running = inForce(configuration, listeners, limits);
     this.tuneListeners(before);
@@ -293,7 +294,7 @@ export class Balancer {
   private async publish(next: Configuration, listeners: readonly OpenListener[], limits: Room): Promise<void> {
     const { configuration } = this.running;
     const fitted = fittedTo(next, limits);
-    const moved = movedServers(next, configuration);
+    const moved = movedServers(rowsInForce(this.tables), next, configuration);
     this.forgetFailures(moved);
     for (let waited = 0; !publish(this.tables, fitted, listeners, limits, configuration); waited++) {
       if (waited === PUBLISH_TRIES)

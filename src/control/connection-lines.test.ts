@@ -5,7 +5,7 @@ import { createEndingRing, writeEnding, type Ending } from '../table/endings.ts'
 import { openRecordRing } from '../table/records.ts';
 import * as schema from '../table/schema.ts';
 import { ConnectionLines, ENDS } from './connection-lines.ts';
-import { EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
+import { EMERGENCY_ROW, FIRST_SERVER_ROW, NO_ROWS, planRows } from './farm-rows.ts';
 
 const WALL = Date.UTC(2026, 10, 28, 6, 10, 3, 500);
 const NOW = 1000;
@@ -14,6 +14,7 @@ const CLIENT: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, 7), por
 const ENDED: Ending = {
   server: FIRST_SERVER_ROW,
   reason: schema.REASON_ORDERLY,
+  farm: 0,
   startedMs: NOW,
   openedMs: NOW + 0.75,
   endedMs: NOW + 12.5,
@@ -33,7 +34,8 @@ function linesOf(...endings: readonly (readonly [Ending, Endpoint])[]): string {
   ring.publish();
   const lines = new ConnectionLines();
   const emergency = serverAt({ kind: KIND_UNIX, path: '/run/"sorry"' });
-  lines.follow({ ...EMPTY_CONFIGURATION, servers: [serverAt(SERVER)], emergency });
+  const configuration = { ...EMPTY_CONFIGURATION, servers: [serverAt(SERVER)], emergency };
+  lines.follow(configuration, planRows(NO_ROWS, configuration));
   lines.begin(WALL - NOW);
   expect(ring.drain((at) => lines.add(ring, at))).toBe(true);
   expect([lines.count, lines.ends[lines.count - 1]]).toEqual([endings.length, lines.length]);

@@ -17,7 +17,8 @@ import {
   REASON_STOP,
   REASON_UNSERVED,
 } from '../table/schema.ts';
-import { serverRows, type Lines } from './log.ts';
+import { farmsAt, type FarmRows } from './farm-rows.ts';
+import { serversByRow, type Lines } from './log.ts';
 
 const INFO = 30;
 /** More than any line takes: addresses are at most 130 characters. */
@@ -44,11 +45,14 @@ export class ConnectionLines implements Lines {
   length = 0;
   count = 0;
   private servers: readonly string[] = [];
+  /** Names of farms by their rows. */
+  private farms: ReadonlyMap<number, string> = new Map();
   private offsetMs = 0;
 
-  follow(configuration: Configuration): void {
+  follow(configuration: Configuration, rows: FarmRows): void {
+    this.farms = new Map(farmsAt(rows, configuration).map(({ name, rows: { row } }) => [row, name]));
     const record = new Uint8Array(ENDPOINT_SIZE);
-    this.servers = serverRows(configuration).map((server) => {
+    this.servers = serversByRow(configuration, rows).map((server) => {
       if (!server) return '';
       writeEndpoint(server.endpoint, record, 0);
       return endpointText(record, 0);
@@ -74,6 +78,8 @@ export class ConnectionLines implements Lines {
       level: INFO,
       time: Math.round(endedMs + this.offsetMs),
       msg: 'connection',
+      // A field that is undefined is left out.
+      farm: this.farms.get(ending.farm) || undefined,
       connection: ending.connection,
       client: endpointText(ring.u8, endingPeerAt(at)),
       server: server === 0 ? null : (this.servers[server] ?? null),

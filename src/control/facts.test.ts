@@ -28,7 +28,8 @@ import { addTraffic } from '../table/traffic.ts';
 import { controlledBalancer } from './actions.ts';
 import { mayControl } from './control-access.ts';
 import { tableFacts } from './facts.ts';
-import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW, publish } from './publisher.ts';
+import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './farm-rows.ts';
+import { publish } from './publisher.ts';
 
 const NOW_MS = 1_000_000;
 const WALL_S = 1_800_000_000;
@@ -42,7 +43,11 @@ function stage() {
     servers: [serverAt({ kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 80 })],
     acls: EMPTY_CONFIGURATION.acls.with(4, [parseAclEntry(['permit', '10.0.0.0/8'], '')]),
   };
-  publish(tables, configuration, [], { descriptorMax: 100 });
+  const limits = { descriptorMax: 100 };
+  const [server] = configuration.servers;
+  const larger = { ...configuration, servers: [server, server, server, server] };
+  publish(tables, larger, [], limits);
+  publish(tables, configuration, [], limits, larger);
   tables.sides.fd.fill(-1, 0, 256);
   tables.workers.slotFirst.set([0, 64]);
   tables.workers.slotEnd.set([64, 128]);

@@ -6,12 +6,14 @@
  */
 import { PEER_SIZE, endpointText, ipText } from '../base/endpoint.ts';
 import type { Facts, ProcessFacts } from '../config/command.ts';
+import { UNNAMED, viewOfFarm } from '../config/farms.ts';
 import { limitsOf, textOfListen, type Configuration } from '../config/model.ts';
-import { ABUSE, EMERGENCY, NO_SERVER, unusedConnection } from '../config/rows.ts';
+import { ABUSE, EMERGENCY, NO_SERVER, NO_SERVER_FACTS, unusedConnection } from '../config/rows.ts';
 import type { ClientRow, ConnectionRow, ServerFacts } from '../config/rows.ts';
 import { ClientPage, lastServer, readClients } from '../table/clients.ts';
 import { sumLanes } from '../table/columns.ts';
 import { CONNECTIONS_MAX, WORKERS_MAX } from '../table/limits.ts';
+import { configAt, currentVersion } from '../table/publish.ts';
 import {
   CONNECTION_CONNECTING,
   CONNECTION_DRAINING,
@@ -24,12 +26,15 @@ import {
 import { blacklistedUntil, connectsOf, failuresOf, inFlightOf } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
 import { countsOf } from './figures.ts';
-import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
+import type { FarmRows, RowsOfFarm } from './farm-rows.ts';
+import { rowsInForce } from './publisher.ts';
 import { forEachConnection, ServerBytes, type BytesOfRows } from './server-bytes.ts';
 
 /** Main's number where a lock asks who takes it. */
 const MAIN = WORKERS_MAX;
 const PAGE = 512;
+/** Instead of a farm's row: whichever it is. */
+const ANY_FARM = -1;
 
 /* States as the original tells them. */
 const STATE_CONNECTING = 1;
@@ -59,49 +64,65 @@ export interface FactsOptions {
   readonly configuration: () => Configuration;
 }
 
-/** Made once, when the balancer starts: it counts the uptime, and remembers what it has told of servers. */
-export function tableFacts(options: FactsOptions): Facts {
-  const { tables, pid, nowMs, wallTime, configuration } = options;
-  const startedMs = nowMs();
+/** What the facts of all farms are told from. */
+interface Sources extends FactsOptions {
+  readonly startedMs: number;
   /** When the monotonic clock was at 0, seconds since 1970; noted once, so that times of the past stay what they are. */
-  const epochS = wallTime().seconds - startedMs / 1000;
-  const bytes = new ServerBytes(tables);
-  const facts: Facts = {
-    pid,
-    farm: () => facts,
-    process: () => processFacts(options, startedMs),
-    servers: (first, last) => {
-      const { blacklist } = configuration().settings;
-      const [read, times] = [bytes.read(rowOf(first), rowOf(last)), { nowMs: nowMs(), epochS, blacklist }];
-      return (server) => serverFacts(tables, read, server, times);
-    },
-    clients: (withinSeconds) => clientFacts(tables, nowMs(), withinSeconds),
-    connection: (number) => connectionFacts(tables, number, configuration().settings.connMax, nowMs()),
-    connections: (from, count) => connectionsFrom(tables, from, count),
-    connectionOf: (fd) => connectionOf(tables, fd),
-    idlers: () => sumLanes(tables.gauges.idlers),
-    limits: () => limitsOf(configuration().settings),
-  };
-  return facts;
+  readonly epochS: number;
+  readonly bytes: ServerBytes;
 }
 
-function processFacts(options: FactsOptions, startedMs: number): ProcessFacts {
-  const { tables, pid, version, loop } = options;
-  const { settings, listen, control } = options.configuration();
+/** Made once, when the balancer starts: it counts the uptime, and remembers what it has told of servers. */
+export function tableFacts(options: FactsOptions): Facts {
+  const { tables, nowMs, wallTime } = options;
+  const startedMs = nowMs();
+  const epochS = wallTime().seconds - startedMs / 1000;
+  return farmFacts({ ...options, startedMs, epochS, bytes: new ServerBytes(tables) }, UNNAMED);
+}
+
+function farmFacts(sources: Sources, farm: string): Facts {
+  const { tables, pid, nowMs, epochS, bytes } = sources;
+  const rows = (): RowsOfFarm | undefined => rowsInForce(tables).farms.get(farm);
+  const view = (): Configuration => viewOfFarm(sources.configuration(), farm);
+  return {
+    pid,
+    farm: (name) => farmFacts(sources, name),
+    process: () => processFacts(sources, view(), rows()?.row),
+    servers: (first, last) => {
+      const at = rows();
+      if (!at) return () => NO_SERVER_FACTS;
+      const wanted = rowsBetween(at, first, last);
+      const read = bytes.read([...wanted.values()], at.life);
+      const times = { nowMs: nowMs(), epochS, blacklist: view().settings.blacklist };
+      return (server) => serverFacts(tables, read, wanted.get(server), times);
+    },
+    clients: (withinSeconds) => clientFacts(tables, rows()?.row, nowMs(), withinSeconds),
+    connection: (number) => connectionFacts(tables, number, sources.configuration().settings.connMax, nowMs()),
+    connections: (from, count) => connectionsFrom(tables, farm === UNNAMED ? ANY_FARM : rows()?.row, from, count),
+    connectionOf: (fd) => connectionOf(tables, fd),
+    idlers: () => sumLanes(tables.gauges.idlers),
+    limits: () => limitsOf(view().settings),
+  };
+}
+
+/** @param farm row of the farm that `view` is about; undefined: there is none. */
+function processFacts(sources: Sources, view: Configuration, farm: number | undefined): ProcessFacts {
+  const { tables, pid, version, loop, startedMs } = sources;
+  const { settings, listen, control } = view;
   const { connMax, clientsMax } = limitsOf(settings);
-  const { seconds, text } = options.wallTime();
+  const { seconds, text } = sources.wallTime();
   return {
     localTime: text,
     row: {
       version,
       pid,
       time: Math.floor(seconds),
-      uptime: secondsSince(startedMs, options.nowMs()),
+      uptime: secondsSince(startedMs, sources.nowMs()),
       loop,
       workers: settings.workers,
       listen: textOfListen(listen),
       control: control?.text ?? '',
-      current: Math.max(0, lastServer(tables, MAIN, 0) - 1),
+      current: farm === undefined ? 0 : Math.max(0, lastServer(tables, MAIN, farm) - 1),
       clients_max: clientsMax,
       conn_max: connMax,
       last: lastAccepted(tables),
@@ -132,8 +153,8 @@ interface Times {
   readonly blacklist: number;
 }
 
-function serverFacts(tables: Tables, bytes: BytesOfRows, server: number, times: Times): ServerFacts {
-  const row = rowOf(server);
+function serverFacts(tables: Tables, bytes: BytesOfRows, row: number | undefined, times: Times): ServerFacts {
+  if (row === undefined) return NO_SERVER_FACTS;
   const untilDs = blacklistedUntil(tables, row);
   const { epochS, nowMs, blacklist } = times;
   return {
@@ -147,10 +168,16 @@ function serverFacts(tables: Tables, bytes: BytesOfRows, server: number, times: 
   };
 }
 
-function* clientFacts(tables: Tables, nowMs: number, withinSeconds: number): Generator<readonly ClientRow[]> {
+function* clientFacts(
+  tables: Tables,
+  farm: number | undefined,
+  nowMs: number,
+  withinSeconds: number,
+): Generator<readonly ClientRow[]> {
+  if (farm === undefined) return;
   const page = new ClientPage(PAGE);
   for (let from = 1; from !== 0;) {
-    from = readClients(tables, MAIN, 0, from, page);
+    from = readClients(tables, MAIN, farm, from, page);
     yield factsOfPage(tables, page, nowMs, nowMs - withinSeconds * 1000);
   }
 }
@@ -196,6 +223,7 @@ function connectionFacts(tables: Tables, number: number, connMax: number, nowMs:
   const state = connections.state[number] ?? CONNECTION_FREE;
   if (state === CONNECTION_FREE) return number < connMax ? unusedConnection(number) : undefined;
   const [client, server] = [number * 2, number * 2 + 1];
+  const farm = farmAtRow(rowsInForce(tables), connections.farm[number] ?? 0);
   return {
     connection: number,
     state: stateOf(state) + endsOf(sides.marks, number),
@@ -205,7 +233,8 @@ function connectionFacts(tables: Tables, number: number, connMax: number, nowMs:
     pending_up: pendingOf(tables, client),
     client: Math.max(0, (connections.client[number] ?? 0) - 1),
     address: endpointText(connections.peer, number * PEER_SIZE),
-    server: indexOf(connections.server[number] ?? 0),
+    server: farm ? indexOf(tables, farm.rows, connections.server[number] ?? 0) : NO_SERVER,
+    farm: farm?.name ?? UNNAMED,
     age: secondsSince(connections.startedMs[number] ?? 0, nowMs),
     idle: secondsSince(connections.progressMs[number] ?? 0, nowMs),
     bytes_up: sides.bytesIn[client] ?? 0,
@@ -229,25 +258,50 @@ function endsOf(marks: Uint8Array, number: number): number {
   return client + (((marks[number * 2 + 1] ?? 0) & SIDE_ENDED) === 0 ? 0 : SERVER_ENDED);
 }
 
-/** The server a row stands for, as people number them; and the other way round. */
-function indexOf(row: number): number {
-  if (row >= FIRST_SERVER_ROW) return row - FIRST_SERVER_ROW;
-  if (row === EMERGENCY_ROW) return EMERGENCY;
-  return row === ABUSE_ROW ? ABUSE : NO_SERVER;
+/** The farm that has a row, living or gone. */
+function farmAtRow(
+  { farms, left }: FarmRows,
+  row: number,
+): { readonly name: string; readonly rows: RowsOfFarm } | undefined {
+  for (const [name, rows] of farms) if (rows.row === row) return { name, rows };
+  return left.find(({ rows }) => rows.row === row);
 }
 
-function rowOf(server: number): number {
-  if (server >= 0) return FIRST_SERVER_ROW + server;
-  return server === EMERGENCY ? EMERGENCY_ROW : ABUSE_ROW;
+/** The server a row stands for, as people number them. */
+function indexOf(tables: Tables, { servers, emergency, abuse }: RowsOfFarm, row: number): number {
+  if (row === 0) return NO_SERVER;
+  if (row === emergency) return EMERGENCY;
+  if (row === abuse) return ABUSE;
+  const place = configAt(tables, currentVersion(tables)).servers.place[row] ?? 0;
+  // The farm may have had more servers when the connection began.
+  const index = place === 0 ? servers.indexOf(row) : place - 1;
+  return index < 0 ? NO_SERVER : index;
 }
 
-/** Numbers of connections in use, in order, as many as are asked for. */
-function connectionsFrom({ workers, connections }: Tables, from: number, count: number): number[] {
+/** Rows of the servers that people number so, as far as there are such. */
+function rowsBetween(farm: RowsOfFarm, first: number, last: number): Map<number, number> {
+  const found = new Map<number, number>();
+  const step = first <= last ? 1 : -1;
+  for (let server = first; server !== last + step; server += step) {
+    const row = server >= 0 ? farm.servers[server] : server === EMERGENCY ? farm.emergency : farm.abuse;
+    if (row !== undefined && row !== 0) found.set(server, row);
+  }
+  return found;
+}
+
+/** Numbers of a farm's connections in use, in order, as many as are asked for. @param farm its row, or ANY_FARM; undefined: there is no such farm. */
+function connectionsFrom(
+  { workers, connections }: Tables,
+  farm: number | undefined,
+  from: number,
+  count: number,
+): number[] {
   const numbers: number[] = [];
   for (let worker = 0; worker < WORKERS_MAX; worker++) {
     const end = workers.slotEnd[worker] ?? 0;
     for (let slot = Math.max(from, workers.slotFirst[worker] ?? 0); slot < end && numbers.length < count; slot++) {
-      if ((connections.state[slot] ?? CONNECTION_FREE) !== CONNECTION_FREE) numbers.push(slot);
+      if ((connections.state[slot] ?? CONNECTION_FREE) === CONNECTION_FREE) continue;
+      if (farm === ANY_FARM || connections.farm[slot] === farm) numbers.push(slot);
     }
   }
   return numbers;

@@ -10,7 +10,8 @@ import {
   inFlightOf,
 } from '../table/shared.ts';
 import type { Tables } from '../table/tables.ts';
-import { FIRST_SERVER_ROW } from './publisher.ts';
+import { UNNAMED } from '../config/farms.ts';
+import { rowsInForce } from './publisher.ts';
 
 export interface ServerFigures {
   readonly index: number;
@@ -47,23 +48,21 @@ export interface Figures {
 }
 
 /**
- * Reads the figures as they are now; counters of different workers may be a turn apart.
+ * Reads the figures as they are now; counters of different workers may be a turn apart. Servers are those of the farm
+ * without a name.
  *
  * @param nowMs monotonic time, to tell who is blacklisted.
  */
-export function readFigures(tables: Tables, serverCount: number, nowMs: number): Figures {
+export function readFigures(tables: Tables, nowMs: number): Figures {
   const { counters, gauges } = tables;
-  const servers: ServerFigures[] = [];
-  for (let index = 0; index < serverCount; index++) {
-    const row = FIRST_SERVER_ROW + index;
-    servers.push({
-      index,
-      inFlight: inFlightOf(tables, row),
-      connects: connectsOf(tables, row),
-      failures: failuresOf(tables, row),
-      isBlacklisted: blacklistedUntil(tables, row) > nowMs / 100,
-    });
-  }
+  const { servers: rows = [], count = 0 } = rowsInForce(tables).farms.get(UNNAMED) ?? {};
+  const servers = rows.slice(0, count).map((row, index) => ({
+    index,
+    inFlight: inFlightOf(tables, row),
+    connects: connectsOf(tables, row),
+    failures: failuresOf(tables, row),
+    isBlacklisted: blacklistedUntil(tables, row) > nowMs / 100,
+  }));
   return {
     accepted: sumLanes(counters.accepted),
     connected: sumLanes(counters.connected),

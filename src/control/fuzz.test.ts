@@ -31,7 +31,8 @@ import { Controller } from './controller.ts';
 import { countriesFor } from './countries.ts';
 import { tableFacts } from './facts.ts';
 import { drawLine, FORMS } from './lines.suite.ts';
-import { FIRST_SERVER_ROW, publish } from './publisher.ts';
+import { FIRST_SERVER_ROW } from './farm-rows.ts';
+import { publish } from './publisher.ts';
 
 const isLong = process.env['PEN_LONG'] !== undefined;
 const LINES = Number(process.env['FUZZ_LINES'] ?? (isLong ? 8_900_000 : 100_000));

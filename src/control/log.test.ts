@@ -4,6 +4,7 @@ import { KIND_IPV4 } from '../base/endpoint.ts';
 import { EMPTY_CONFIGURATION, type Configuration } from '../config/model.ts';
 import { openRecordRing } from '../table/records.ts';
 import { createRequestRing, PEER_WORDS, writeRequest } from '../table/requests.ts';
+import { NO_ROWS } from './farm-rows.ts';
 import { Log } from './log.ts';
 import { RequestLines } from './request-lines.ts';
 
@@ -35,7 +36,7 @@ function stage({ isLossy = false, workers = 1 } = {}) {
   const say = (text: string): void => void told.push(text);
   const log = new Log(kind, { host: { openDatagrams }, workers, say, nowMs: () => nowMs, wallMs: () => nowMs });
   const rings = log.memory.map(openRecordRing);
-  const follow = (configuration: Configuration): void => log.follow(configuration, log.open(configuration));
+  const follow = (configuration: Configuration): void => log.follow(configuration, NO_ROWS, log.open(configuration));
   const hear = (text: string, worker = 0): void => {
     const ring = rings[worker]!;
     const bytes = Buffer.from(text);

@@ -13,7 +13,7 @@ import type { Host } from '../loop/host.ts';
 import { openRecordRing, type RecordRing } from '../table/records.ts';
 import { openLogDatagrams } from './log-datagrams.ts';
 import { LogFile, tryLogFile, type LogTarget } from './log-file.ts';
-import { ABUSE_ROW, EMERGENCY_ROW, FIRST_SERVER_ROW } from './publisher.ts';
+import { farmsAt, sizeOf, type FarmRows } from './farm-rows.ts';
 
 /** Until records are taken together: of files, whose readers can wait, and of datagrams, which others wait for. */
 const GATHER_MS = 20;
@@ -38,8 +38,8 @@ export interface Lines {
   /** Where each of `count` lines ends. */
   readonly ends: Uint32Array;
   readonly count: number;
-  /** Knows the servers, and the form of the lines, from now on. */
-  follow(configuration: Configuration): void;
+  /** Knows the servers, and the form of the lines, from now on. @param rows where the servers are. */
+  follow(configuration: Configuration, rows: FarmRows): void;
   /** Forgets all lines. @param offsetMs wall clock minus the tables' clock. */
   begin(offsetMs: number): void;
   /** Adds the line of the record at `at`. @returns false, and adds nothing, when there is no room. */
@@ -116,10 +116,10 @@ export class Log {
     if (opened !== this.next) opened?.target.close();
   }
 
-  /** A configuration is in force, and lines go to what was opened for it. */
-  follow(configuration: Configuration, opened: Opened | undefined): void {
+  /** A configuration is in force, and lines go to what was opened for it. @param rows where its servers are. */
+  follow(configuration: Configuration, rows: FarmRows, opened: Opened | undefined): void {
     // Lines that are left of a log that ends are in its form.
-    if (opened) this.kind.lines.follow(configuration);
+    if (opened) this.kind.lines.follow(configuration, rows);
     if (this.next !== opened && this.next !== this.opened) this.next?.target.close();
     this.next = opened;
     this.take();
@@ -224,12 +224,15 @@ export class Log {
 }
 
 /** What is at each row of the servers' table. */
-export function serverRows({ servers, emergency, abuse }: Configuration): (ServerConfig | undefined)[] {
-  const rows: (ServerConfig | undefined)[] = Array.from({ length: FIRST_SERVER_ROW + servers.length }, () => undefined);
-  rows[EMERGENCY_ROW] = emergency;
-  rows[ABUSE_ROW] = abuse;
-  servers.forEach((server, index) => (rows[FIRST_SERVER_ROW + index] = server));
-  return rows;
+export function serversByRow(configuration: Configuration, rows: FarmRows): (ServerConfig | undefined)[] {
+  const found: (ServerConfig | undefined)[] = Array.from({ length: sizeOf(rows).servers }, () => undefined);
+  for (const { farm, rows: at } of farmsAt(rows, configuration)) {
+    found[at.emergency] = farm.emergency;
+    found[at.abuse] = farm.abuse;
+    for (let index = 0; index < at.count; index++) found[at.servers[index] ?? 0] = farm.servers[index];
+  }
+  found[0] = undefined;
+  return found;
 }
 
 /** Finds out whether there can be the log that is wanted, and makes none. @errors ConfigError. */

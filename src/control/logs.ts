@@ -6,6 +6,7 @@
 import type { Configuration } from '../config/model.ts';
 import { createEndingRing } from '../table/endings.ts';
 import { createRequestRing } from '../table/requests.ts';
+import type { FarmRows } from './farm-rows.ts';
 import { ConnectionLines } from './connection-lines.ts';
 import { checkLog, Log, type LogOptions, type Opened } from './log.ts';
 import { RequestLines } from './request-lines.ts';
@@ -54,9 +55,9 @@ export class Logs {
     opened.forEach((one, index) => this.all[index]?.forget(one));
   }
 
-  /** A configuration is in force, and lines go to what was opened for it. */
-  follow(configuration: Configuration, opened: readonly (Opened | undefined)[]): void {
-    this.all.forEach((log, index) => log.follow(configuration, opened[index]));
+  /** A configuration is in force, and lines go to what was opened for it. @param rows where its servers are. */
+  follow(configuration: Configuration, rows: FarmRows, opened: readonly (Opened | undefined)[]): void {
+    this.all.forEach((log, index) => log.follow(configuration, rows, opened[index]));
   }
 
   /** Whoever rotates logs has renamed the files. */

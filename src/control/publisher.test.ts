@@ -18,11 +18,13 @@ import {
   type ServerConfig,
   type Settings,
 } from '../config/model.ts';
+import { memberAt } from '../table/members.ts';
 import { configAt, currentVersion, noteVersion, registerWorker, rowsUsed, unregisterWorker } from '../table/publish.ts';
 import { FARM_F_STUBBORN } from '../table/schema.ts';
 import { UNNAMED } from '../config/farms.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
-import { EMERGENCY_ROW, FIRST_SERVER_ROW, movedServers, publish } from './publisher.ts';
+import { EMERGENCY_ROW, FIRST_SERVER_ROW } from './farm-rows.ts';
+import { movedServers, publish, rowsInForce } from './publisher.ts';
 
 const LIMITS = { descriptorMax: 960 };
 const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const;
@@ -52,9 +54,9 @@ function live(tables: Tables): ConfigBank {
 }
 
 function addresses(tables: Tables): string[] {
-  const { farms, servers } = live(tables);
-  return Array.from({ length: farms.serverCount[0]! }, (_, index) =>
-    endpointText(servers.endpoint, (farms.serverFirst[0]! + index) * ENDPOINT_SIZE),
+  const bank = live(tables);
+  return Array.from({ length: bank.farms.serverCount[0]! }, (_, index) =>
+    endpointText(bank.servers.endpoint, memberAt(bank, 0, index) * ENDPOINT_SIZE),
   );
 }
 
@@ -191,12 +193,18 @@ describe('publishing again', () => {
   });
 });
 
-test('which rows stand for another address: those that moved, came, or are another kind of server', () => {
+test('which rows stand for another address: those that moved, or are another kind of server', () => {
+  const tables = openTables(createTables());
+  const more = configuration([server(1), server(2), server(3), server(4)], {}, server(9));
   const before = configuration([server(1), server(2), server(3)], {}, server(9));
+  publish(tables, more, LISTENERS, LIMITS);
+  publish(tables, before, LISTENERS, LIMITS, more);
   const rows = (servers: readonly ServerConfig[], emergency?: ServerConfig): number[] =>
-    movedServers(configuration(servers, {}, emergency), before);
+    movedServers(rowsInForce(tables), configuration(servers, {}, emergency), before);
   expect(rows([server(1), server(2, { max: 7 }), server(3)], server(9))).toEqual([]);
-  expect(rows([server(1), server(4), server(3)], server(8))).toEqual([EMERGENCY_ROW, FIRST_SERVER_ROW + 1]);
-  expect(rows([server(1), server(2), server(3), server(4)], server(9))).toEqual([FIRST_SERVER_ROW + 3]);
-  expect(movedServers(before, before)).toEqual([]);
+  expect(rows([server(1), server(4), server(3)], server(8))).toEqual([FIRST_SERVER_ROW + 1, EMERGENCY_ROW]);
+  expect(rows([server(1), server(2), server(3), server(4)], server(9)), 'one comes back').toEqual([
+    FIRST_SERVER_ROW + 3,
+  ]);
+  expect(movedServers(rowsInForce(tables), before, before)).toEqual([]);
 });

@@ -6,17 +6,19 @@
 import type { Fd } from '../base/brand.ts';
 import type { Countries } from '../base/countries.ts';
 import { ENDPOINT_SIZE, PEER_SIZE, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
+import { farmNames, farmOf, UNNAMED, type Farm, type FarmSettings } from '../config/farms.ts';
 import {
+  CLIENTS_DEFAULT,
   isUsed,
   limitsOf,
   UNSET_SERVER,
   type Configuration,
   type Fastclose,
   type ServerConfig,
-  type Settings,
 } from '../config/model.ts';
 import { shared } from '../config/parts.ts';
 import { DUMP_DEBUG } from '../table/dumps.ts';
+import { writeMembers } from '../table/members.ts';
 import { beginPublish, commitPublish } from '../table/publish.ts';
 import {
   ACL_NONE,
@@ -46,11 +48,17 @@ import {
   type RowOf,
 } from './access-lists.ts';
 import type { CompiledList } from './compiled-list.ts';
-
-/** Server rows of the one farm: emergency, abuse, then the regular servers from here on. */
-export const EMERGENCY_ROW = 1;
-export const ABUSE_ROW = 2;
-export const FIRST_SERVER_ROW = 3;
+import {
+  farmsAt,
+  NO_ROWS,
+  planRows,
+  rowsNamed,
+  sizeOf,
+  type FarmRows,
+  type LeftFarm,
+  type RowsOfFarm,
+} from './farm-rows.ts';
+import { withoutFree } from './free-rows.ts';
 
 const FASTCLOSE: Readonly<Record<Fastclose, number>> = {
   off: FASTCLOSE_OFF,
@@ -76,8 +84,22 @@ export interface Limits {
   readonly countries?: Countries | undefined;
 }
 
-/** The access lists that are in force. */
-const liveLists = new WeakMap<Tables, readonly CompiledList[]>();
+/** What main knows of what is in force. */
+interface InForce {
+  readonly lists: readonly CompiledList[];
+  readonly rows: FarmRows;
+}
+const inForce = new WeakMap<Tables, InForce>();
+
+/** Which rows farms and their servers have now. */
+export function rowsInForce(tables: Tables): FarmRows {
+  return inForce.get(tables)?.rows ?? NO_ROWS;
+}
+
+/** Finds out whether there are rows for a configuration, and changes nothing. @errors ConfigError when there are not. */
+export function checkRows(tables: Tables, configuration: Configuration, previous: Configuration): void {
+  planRows(withoutFree(tables, rowsInForce(tables)), configuration, previous);
+}
 
 /**
  * Publishes a configuration.
@@ -85,7 +107,7 @@ const liveLists = new WeakMap<Tables, readonly CompiledList[]>();
  * @param previous the configuration that was published last, if any: what is the same object in both is not written
  * again.
  * @returns false when a worker still reads the bank that would be filled: try again after its next turn.
- * @errors ConfigError for access lists that do not fit, or do not exist.
+ * @errors ConfigError for access lists that do not fit, or do not exist, and for more servers than there are rows.
  */
 export function publish(
   tables: Tables,
@@ -94,41 +116,43 @@ export function publish(
   limits: Limits,
   previous?: Configuration,
 ): boolean {
-  const { servers } = configuration;
   const rowOf = rowFinder(configuration, previous);
-  checkNames(configuration, rowOf);
+  checkNames(configuration, rowOf, previous);
   const lists = compileLists(configuration, limits.countries, previous);
+  const before = inForce.get(tables);
+  const rows = planRows(withoutFree(tables, before?.rows ?? NO_ROWS), configuration, previous);
   const draft = beginPublish(tables, {
-    farms: 1,
-    servers: FIRST_SERVER_ROW + servers.length,
+    ...(rows === before?.rows ? {} : sizeOf(rows)),
     listeners: listeners.length,
     settings: 1,
     ...rowsOfLists(lists),
   });
   if (!draft) return false;
   writeSettings(draft, configuration, listeners.length, limits, rowOf);
-  writeFarm(draft, configuration, rowOf);
-  writeListeners(draft, listeners);
-  const before = previous && hasSameRows(configuration, previous) ? previous.servers : [];
-  if (servers !== before) writeServers(draft, servers, before, rowOf);
-  writeServer(draft, EMERGENCY_ROW, configuration.emergency, rowOf);
-  writeServer(draft, ABUSE_ROW, configuration.abuse, rowOf);
-  writeLists(draft, lists, liveLists.get(tables));
-  commitPublish(tables);
-  liveLists.set(tables, lists);
+  writeFarms(draft, rows, configuration, rowOf, before?.rows, previous);
+  writeListeners(draft, listeners, rows);
+  writeLists(draft, lists, before?.lists);
+  const version = commitPublish(tables);
+  inForce.set(tables, { lists, rows: noteListeners(rows, listeners, version) });
   return true;
 }
 
 /** Rows of servers that stand for another address than before, or for their first one. */
-export function movedServers(configuration: Configuration, previous: Configuration): number[] {
-  const addresses = ({ emergency, abuse, servers }: Configuration): readonly (Endpoint | undefined)[] =>
-    [emergency, abuse, ...servers].map((server) => server?.endpoint);
-  const before = addresses(previous);
-  const now = configuration === previous ? before : addresses(configuration);
-  // The emergency and the abuse server have the rows in front of the others.
-  return now.flatMap((endpoint, index) =>
-    endpoint === before[index] || shared(before[index], endpoint) === before[index] ? [] : [EMERGENCY_ROW + index],
-  );
+export function movedServers(rows: FarmRows, configuration: Configuration, previous: Configuration): number[] {
+  return farmNames(configuration).flatMap((name) => {
+    const at = rows.farms.get(name);
+    // Rows that are new have never stood for anything.
+    if (!at || (name !== UNNAMED && configuration.farms.get(name) === previous.farms.get(name))) return [];
+    const [now, before] = [farmOf(configuration, name), farmOf(previous, name)];
+    const moved = now.servers.map((server, index) => (isMoved(server, before.servers[index]) ? at.servers[index] : 0));
+    if (isMoved(now.emergency, before.emergency)) moved.push(at.emergency);
+    if (isMoved(now.abuse, before.abuse)) moved.push(at.abuse);
+    return moved.filter((row): row is number => row !== undefined && row !== 0);
+  });
+}
+
+function isMoved(now: ServerConfig | undefined, before: ServerConfig | undefined): boolean {
+  return now?.endpoint !== before?.endpoint && shared(before?.endpoint, now?.endpoint) !== before?.endpoint;
 }
 
 function writeSettings(
@@ -164,24 +188,47 @@ function peerRecord(endpoint: Endpoint | undefined): Uint8Array {
   return record.subarray(0, PEER_SIZE);
 }
 
-function writeFarm({ farms }: ConfigBank, { settings, servers, emergency, abuse }: Configuration, rowOf: RowOf): void {
-  farms.flags[0] = flagsOf(settings);
-  farms.serverFirst[0] = FIRST_SERVER_ROW;
-  farms.serverCount[0] = servers.length;
-  farms.emergencyServer[0] = emergency ? EMERGENCY_ROW : 0;
-  farms.abuseServer[0] = abuse ? ABUSE_ROW : 0;
-  farms.blacklistMs[0] = settings.blacklist * 1000;
-  farms.connectTimeoutMs[0] = settings.timeout * 1000;
-  farms.idleTimeoutMs[0] = settings.idleTimeout * 1000;
-  farms.halfClosedTimeoutMs[0] = settings.halfClosedTimeout * 1000;
-  farms.fastclose[0] = FASTCLOSE[settings.tcpFastclose];
-  farms.trackingMs[0] = settings.tracking * 1000;
-  farms.clientsMax[0] = limitsOf(settings).clientsMax;
-  farms.clientPrefix[0] = settings.clientPrefix;
-  farms.clientAcl[0] = rowOf(settings.clientAcl, 'client_acl');
+/** Writes what is another one than before, of each farm. */
+function writeFarms(
+  draft: ConfigBank,
+  rows: FarmRows,
+  configuration: Configuration,
+  rowOf: RowOf,
+  before: FarmRows = NO_ROWS,
+  previous?: Configuration,
+): void {
+  const known = previous && hasSameRows(configuration, previous) ? previous : undefined;
+  let position = 0;
+  for (const { name, rows: at, farm } of farmsAt(rows, configuration)) {
+    if (rows !== before) position = writeMembers(draft, at.row, position, at.servers, at.count);
+    writeFarm(draft, at, farm, rowOf);
+    writeServers(draft, at, farm, known && farmBefore(at, name, before, known), rowOf);
+  }
 }
 
-function flagsOf({ roundrobin, stubborn, prio, weight, hash, leastconn, peek, dummy }: Settings): number {
+/** What these rows hold; undefined when they were not this farm's before. */
+function farmBefore({ life }: RowsOfFarm, name: string, before: FarmRows, previous: Configuration): Farm | undefined {
+  if (before.farms.get(name)?.life === life) return farmOf(previous, name);
+  return before.left.find(({ rows }) => rows.life === life)?.farm;
+}
+
+function writeFarm({ farms }: ConfigBank, rows: RowsOfFarm, { settings, emergency, abuse }: Farm, rowOf: RowOf): void {
+  const { row } = rows;
+  farms.flags[row] = flagsOf(settings);
+  farms.emergencyServer[row] = emergency ? rows.emergency : 0;
+  farms.abuseServer[row] = abuse ? rows.abuse : 0;
+  farms.blacklistMs[row] = settings.blacklist * 1000;
+  farms.connectTimeoutMs[row] = settings.timeout * 1000;
+  farms.idleTimeoutMs[row] = settings.idleTimeout * 1000;
+  farms.halfClosedTimeoutMs[row] = settings.halfClosedTimeout * 1000;
+  farms.fastclose[row] = FASTCLOSE[settings.tcpFastclose];
+  farms.trackingMs[row] = settings.tracking * 1000;
+  farms.clientsMax[row] = settings.clientsMax || CLIENTS_DEFAULT;
+  farms.clientPrefix[row] = settings.clientPrefix;
+  farms.clientAcl[row] = rowOf(settings.clientAcl, 'client_acl');
+}
+
+function flagsOf({ roundrobin, stubborn, prio, weight, hash, leastconn, peek, dummy }: FarmSettings): number {
   const hashFlags = { off: 0, spread: FARM_F_HASH, original: FARM_F_HASH | FARM_F_HASH_ORIGINAL };
   return (
     (roundrobin ? FARM_F_ROUND_ROBIN : 0) |
@@ -195,23 +242,33 @@ function flagsOf({ roundrobin, stubborn, prio, weight, hash, leastconn, peek, du
   );
 }
 
-function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[]): void {
-  listeners.forEach(({ fd, endpoint }, row) => {
+function writeListeners(draft: ConfigBank, listeners: readonly OpenListener[], rows: FarmRows): void {
+  listeners.forEach(({ fd, endpoint, farm }, row) => {
     draft.listeners.fd[row] = fd;
-    draft.listeners.farm[row] = 0;
+    draft.listeners.farm[row] = rowsNamed(rows, farm)?.row ?? 0;
     draft.listeners.endpoint.set(endpoint, row * ENDPOINT_SIZE);
   });
 }
 
-function writeServers(
-  draft: ConfigBank,
-  servers: Configuration['servers'],
-  before: Configuration['servers'],
-  rowOf: RowOf,
-): void {
-  for (let index = 0; index < servers.length; index++) {
-    if (servers[index] !== before[index]) writeServer(draft, FIRST_SERVER_ROW + index, servers[index], rowOf);
+/** Notes of farms that are gone whether anybody can still come to them. */
+function noteListeners(rows: FarmRows, listeners: readonly OpenListener[], version: number): FarmRows {
+  const isListening = (left: LeftFarm): boolean =>
+    listeners.some(({ farm }) => rowsNamed(rows, farm)?.life === left.rows.life);
+  const left = rows.left.map((farm) => (farm.version !== undefined || isListening(farm) ? farm : { ...farm, version }));
+  return left.every((farm, i) => farm === rows.left[i]) ? rows : { ...rows, left };
+}
+
+/** @param before the farm as it is in the draft; undefined: it is not there, or names other lists. */
+function writeServers(draft: ConfigBank, rows: RowsOfFarm, now: Farm, before: Farm | undefined, rowOf: RowOf): void {
+  const known = before?.servers ?? [];
+  const count = now.servers === known ? 0 : Math.max(now.servers.length, known.length);
+  for (let index = 0; index < count; index++) {
+    const [server, row] = [now.servers[index], rows.servers[index]];
+    // A row that was not in use may hold anything.
+    if (row !== undefined && (index >= known.length || server !== known[index])) writeServer(draft, row, server, rowOf);
   }
+  if (rows.emergency !== 0) writeServer(draft, rows.emergency, now.emergency, rowOf);
+  if (rows.abuse !== 0) writeServer(draft, rows.abuse, now.abuse, rowOf);
 }
 
 function writeServer({ servers }: ConfigBank, row: number, server: ServerConfig | undefined, rowOf: RowOf): void {

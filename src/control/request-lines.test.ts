@@ -5,6 +5,7 @@ import { hostText } from '../config/address.ts';
 import { EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { openRecordRing } from '../table/records.ts';
 import { createRequestRing, PEER_WORDS, REQUEST_TEXT_MAX, writeRequest } from '../table/requests.ts';
+import { NO_ROWS, planRows } from './farm-rows.ts';
 import { RequestLines } from './request-lines.ts';
 
 const LOCAL: Endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 2), port: 5000 };
@@ -33,6 +34,11 @@ interface Said {
   readonly bytes: Uint8Array;
 }
 
+function follow(lines: RequestLines, format: LogFormat): void {
+  const configuration = configured(format);
+  lines.follow(configuration, planRows(NO_ROWS, configuration));
+}
+
 /** What becomes of things that clients have said. */
 function linesOf(format: LogFormat, ...all: Said[]): Buffer[] {
   const ring = openRecordRing(createRequestRing());
@@ -47,7 +53,7 @@ function linesOf(format: LogFormat, ...all: Said[]): Buffer[] {
   }
   ring.publish();
   const lines = new RequestLines();
-  lines.follow(configured(format));
+  follow(lines, format);
   lines.begin(WALL - NOW);
   expect(ring.drain((at) => lines.add(ring, at))).toBe(true);
   const found: Buffer[] = [];
@@ -130,7 +136,7 @@ test('addresses are written as everywhere else', () => {
 test('what does not fit stays for the next time', () => {
   const ring = openRecordRing(createRequestRing());
   const lines = new RequestLines();
-  lines.follow(configured('file'));
+  follow(lines, 'file');
   const peers = new Uint32Array(PEER_WORDS);
   const bytes = Buffer.from('x'.repeat(200));
   let written = 0;

@@ -16,7 +16,8 @@ import {
   requestTextLength,
 } from '../table/requests.ts';
 
-import { serverRows, type Lines } from './log.ts';
+import type { FarmRows } from './farm-rows.ts';
+import { serversByRow, type Lines } from './log.ts';
 
 /** Bytes of a whole datagram. */
 const DATAGRAM_MAX = 1024;
@@ -61,9 +62,10 @@ export class RequestLines implements Lines {
   private lastKind = -1;
   private lastText: Uint8Array = NOBODY;
 
-  follow(configuration: Configuration): void {
+  follow(configuration: Configuration, rows: FarmRows): void {
     this.isFile = configuration.settings.log?.endpoint === undefined;
-    this.servers = serverRows(configuration).map((server) => (server ? safeWord(hostText(server.endpoint)) : NOBODY));
+    const servers = serversByRow(configuration, rows);
+    this.servers = servers.map((server) => (server ? safeWord(hostText(server.endpoint)) : NOBODY));
   }
 
   begin(offsetMs: number): void {

@@ -12,49 +12,65 @@ import { CONNECTION_DRAINING, CONNECTION_FREE, CONNECTION_IDLING, CONNECTION_OPE
 import type { Tables } from '../table/tables.ts';
 import { trafficDown, trafficUp } from '../table/traffic.ts';
 
-/** Of rows that lie together: bytes to the server, and from it. */
+/** Of some rows: bytes to the server, and from it. */
 export interface BytesOfRows {
   sent(row: number): number;
   received(row: number): number;
 }
+
+/** No row, in a list of places. */
+const NOWHERE = 0;
 
 export class ServerBytes {
   private readonly tables: Tables;
   /** The most that was ever told, by row of `servers`; pages of it that nobody writes cost nothing. */
   private readonly toldUp = new Float64Array(SERVERS_MAX);
   private readonly toldDown = new Float64Array(SERVERS_MAX);
+  /** Of whom: `life` of the farm, plus one. */
+  private readonly toldOf = new Uint32Array(SERVERS_MAX);
+  /** Place of each row in what is read now, plus one. */
+  private readonly places = new Uint32Array(SERVERS_MAX);
 
   constructor(tables: Tables) {
     this.tables = tables;
   }
 
-  /** Reads the rows `first` to `last`. @cost a byte per connection slot, and two reads per row and worker. */
-  read(first: number, last: number): BytesOfRows {
-    const { tables, toldUp, toldDown } = this;
-    const count = Math.max(0, last - first + 1);
-    const up = Float64Array.from({ length: count }, (_, i) => trafficUp(tables, first + i));
-    const down = Float64Array.from({ length: count }, (_, i) => trafficDown(tables, first + i));
-    addRunning(tables, first, last, up, down);
-    for (const i of up.keys()) {
-      up[i] = toldUp[first + i] = Math.max(up[i] ?? 0, toldUp[first + i] ?? 0);
-      down[i] = toldDown[first + i] = Math.max(down[i] ?? 0, toldDown[first + i] ?? 0);
+  /**
+   * Reads rows, each named once, of one farm.
+   *
+   * @param life the farm's, see `farm-rows.ts`. @cost a byte per connection slot, and two reads per row and worker.
+   */
+  read(rows: readonly number[], life: number): BytesOfRows {
+    const { tables, toldUp, toldDown, toldOf, places } = this;
+    const up = Float64Array.from(rows, (row) => trafficUp(tables, row));
+    const down = Float64Array.from(rows, (row) => trafficDown(tables, row));
+    for (const [i, row] of rows.entries()) places[row] = i + 1;
+    addRunning(tables, places, up, down);
+    const found = new Map<number, number>();
+    for (const [i, row] of rows.entries()) {
+      places[row] = NOWHERE;
+      if (toldOf[row] !== life + 1) toldUp[row] = toldDown[row] = 0;
+      toldOf[row] = life + 1;
+      up[i] = toldUp[row] = Math.max(up[i] ?? 0, toldUp[row] ?? 0);
+      down[i] = toldDown[row] = Math.max(down[i] ?? 0, toldDown[row] ?? 0);
+      found.set(row, i);
     }
-    return { sent: (row) => up[row - first] ?? 0, received: (row) => down[row - first] ?? 0 };
+    return { sent: (row) => up[found.get(row) ?? -1] ?? 0, received: (row) => down[found.get(row) ?? -1] ?? 0 };
   }
 }
 
 /** A slot that another connection gets while it is read is left out: its bytes might be another server's. */
-function addRunning(tables: Tables, first: number, last: number, up: Float64Array, down: Float64Array): void {
+function addRunning(tables: Tables, places: Uint32Array, up: Float64Array, down: Float64Array): void {
   const { sides } = tables;
   const { server, generation } = tables.connections;
   forEachConnection(tables, (slot, state) => {
     const before = generation[slot];
-    const row = server[slot] ?? 0;
-    if (row < first || row > last || !hasStood(state)) return;
+    const i = (places[server[slot] ?? 0] ?? NOWHERE) - 1;
+    if (i < 0 || !hasStood(state)) return;
     const [fromClient, fromServer] = [sides.bytesIn[slot * 2] ?? 0, sides.bytesIn[slot * 2 + 1] ?? 0];
     if (generation[slot] !== before) return;
-    up[row - first] = (up[row - first] ?? 0) + fromClient;
-    down[row - first] = (down[row - first] ?? 0) + fromServer;
+    up[i] = (up[i] ?? 0) + fromClient;
+    down[i] = (down[i] ?? 0) + fromServer;
   });
 }
 

@@ -97,6 +97,7 @@ function tell(e: EngineState, ring: RecordRing, slot: number): void {
     endedMs: e.nowMs,
     bytesUp: e.bytesIn[slot * 2],
     bytesDown: e.bytesIn[slot * 2 + 1],
+    farm: e.farm[slot],
     connection: e.slotFirst + slot,
     failovers: e.walked[slot],
   };

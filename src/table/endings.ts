@@ -1,7 +1,7 @@
 /**
  * Connections that have ended, on their way to the log of connections: a record for each client's.
  *
- * Words of a record: its length, the server's row and the reason; when it was accepted, when its server stood (0 never),
+ * Words of a record: its length, the server's row, the reason and the farm's row; when it was accepted, when its server stood (0 never),
  * when it ended, ms of the tables' origin; bytes from the client and from the server; the client's address (PEER_SIZE bytes
  * of an endpoint); the connection's number and the servers tried after the first one.
  */
@@ -19,6 +19,8 @@ const WORDS = NUMBERS_AT + 1;
 export interface Ending {
   /** The server's row; 0 none. */
   readonly server: number;
+  /** Row of its farm. */
+  readonly farm: number;
   /** REASON_* of engine/states.ts. */
   readonly reason: number;
   readonly startedMs: number;
@@ -45,7 +47,7 @@ export function writeEnding(ring: RecordRing, ending: Ending, peers: Uint32Array
   const at = ring.claim(WORDS);
   if (at < 0) return;
   const { u32, f64 } = ring;
-  u32[at * 2 + 1] = (ending.reason << 16) | ending.server;
+  u32[at * 2 + 1] = (ending.farm << 24) | (ending.reason << 16) | ending.server;
   f64[at + 1] = ending.startedMs;
   f64[at + 2] = ending.openedMs;
   f64[at + 3] = ending.endedMs;
@@ -61,7 +63,8 @@ export function writeEnding(ring: RecordRing, ending: Ending, peers: Uint32Array
 export function readEnding({ u32, f64 }: RecordRing, at: number): Ending {
   return {
     server: u32[at * 2 + 1] & 0xffff,
-    reason: u32[at * 2 + 1] >>> 16,
+    reason: (u32[at * 2 + 1] >>> 16) & 0xff,
+    farm: u32[at * 2 + 1] >>> 24,
     startedMs: f64[at + 1],
     openedMs: f64[at + 2],
     endedMs: f64[at + 3],

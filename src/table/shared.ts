@@ -277,6 +277,13 @@ export function failuresOf(tables: Tables, server: number): number {
   return Atomics.load(tables.serverCounters.failures, server) >>> 0;
 }
 
+/** Failures and counts of a row are forgotten, for a server that has never had it. @owner control, while nobody names the row. */
+export function forgetServer(tables: Tables, server: number): void {
+  shun(tables, server, 0);
+  Atomics.store(tables.serverCounters.connects, server, 0);
+  Atomics.store(tables.serverCounters.failures, server, 0);
+}
+
 /* ---- stopping ---- */
 
 export const STOP_NO = 0;

@@ -21,10 +21,11 @@
  * shared.ts   takeInFlight, giveInFlight, reservePlaces, returnPlaces, takeConnection, giveConnection, takeParked,
  *             giveParked, noteAccepting, meanLoad, whoShouldAccept, noteWanting, placesWanted, readCursor, moveCursor,
  *             blacklist, clearBlacklist, shun, blacklistedUntil, countConnect, countFailure, connectsOf, failuresOf,
- *             requestStop, stopping, requestClose, takeCloseRequest, lock, unlock, lockHolder
+ *             forgetServer, requestStop, stopping, requestClose, takeCloseRequest, lock, unlock, lockHolder
+ * members.ts  writeMembers (control), memberAt (any thread)
  * clients.ts  touchClient, rememberServer, creditClient, forgetClients, readClients
  * sources.ts  takeSource, promoteSource, giveSource, leaveSource
- * traffic.ts  addTraffic (owner), trafficUp, trafficDown (any thread)
+ * traffic.ts  addTraffic (owner), trafficUp, trafficDown (any thread), forgetTraffic (control)
  * ring.ts     createRing, openRing: rows of numbers from one thread to one other
  * ```
  */

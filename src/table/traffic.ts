@@ -25,6 +25,17 @@ export function trafficDown(tables: Tables, server: number): number {
   return sumOf(tables.serverTraffic.bytesDown, server);
 }
 
+/** Forgets what went to and came from the server. @owner control, while no worker names the row. @cost as `trafficUp`. */
+export function forgetTraffic({ serverTraffic }: Tables, server: number): void {
+  for (const column of [serverTraffic.bytesUp, serverTraffic.bytesDown]) {
+    for (let worker = 0; worker < WORKERS_MAX; worker++) {
+      const at = worker * SERVERS_MAX + server;
+      // A page that nobody has written costs nothing, and shall not begin to.
+      if (column[at] !== 0) column[at] = 0;
+    }
+  }
+}
+
 function sumOf(column: Float64Array, server: number): number {
   let sum = 0;
   for (let worker = 0; worker < WORKERS_MAX; worker++) sum += column[worker * SERVERS_MAX + server];

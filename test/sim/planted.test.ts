@@ -88,7 +88,7 @@ const plants: readonly Plant[] = [
     name: 'denied and served: who may reach the abuse server only is given another',
     file: 'engine/connector.js',
     from: 'return config.farms.abuseServer[farm];',
-    to: 'return config.farms.serverFirst[farm];',
+    to: 'return config.members.server[config.farms.serverFirst[farm]];',
   },
   {
     name: 'wrong account: what a connection moved is credited to no client',
