@@ -152,14 +152,18 @@ class FreeRows {
     const taken = (this.serverRows ??= takenRows(this.before));
     const usual = FIRST_SERVER_ROW + (index ?? 0);
     const isUsual = name === UNNAMED && index !== undefined && taken[usual] === 0;
-    while (!isUsual && this.lowest < SERVERS_MAX && taken[this.lowest] !== 0) this.lowest++;
-    const row = isUsual ? usual : this.lowest;
+    const row = isUsual ? usual : this.lowestFree(taken);
     if (row >= SERVERS_MAX) {
       const where = name === UNNAMED ? 'server' : `farm ${name} server`;
       throw this.noRoom(where, `${SERVERS_MAX - FIRST_SERVER_ROW} servers of all farms together`, name);
     }
     taken[row] = 1;
     return row;
+  }
+
+  private lowestFree(taken: Uint8Array): number {
+    while (this.lowest < SERVERS_MAX && taken[this.lowest] !== 0) this.lowest++;
+    return this.lowest;
   }
 
   private noRoom(where: string, what: string, farm: string): ConfigError {

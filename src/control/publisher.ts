@@ -200,7 +200,11 @@ function writeFarms(
   const known = previous && hasSameRows(configuration, previous) ? previous : undefined;
   let position = 0;
   for (const { name, rows: at, farm } of farmsAt(rows, configuration)) {
-    if (rows !== before) position = writeMembers(draft, at.row, position, at.servers, at.count);
+    if (rows !== before) {
+      position = writeMembers(draft, at.row, position, at.servers, at.count);
+      // They may have been somebody's members.
+      draft.servers.place[at.emergency] = draft.servers.place[at.abuse] = 0;
+    }
     writeFarm(draft, at, farm, rowOf);
     writeServers(draft, at, farm, known && farmBefore(at, name, before, known), rowOf);
   }
