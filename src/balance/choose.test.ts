@@ -1,8 +1,17 @@
 /** The order of servers for clients nobody remembers, and what each rule looks at. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FARM_F_HASH, FARM_F_LEASTCONN, FARM_F_PRIO, FARM_F_ROUND_ROBIN, FARM_F_WEIGHT } from '../table/schema.ts';
+import {
+  FARM_F_HASH,
+  FARM_F_HASH_ORIGINAL,
+  FARM_F_LEASTCONN,
+  FARM_F_PRIO,
+  FARM_F_ROUND_ROBIN,
+  FARM_F_WEIGHT,
+} from '../table/schema.ts';
 import { blacklist, clearBlacklist, giveInFlight, shun } from '../table/shared.ts';
+import type { ConfigBank } from '../table/tables.ts';
+import { nextAfterFailure, takePlace } from './attempt.ts';
 import { chooseServer } from './choose.ts';
 import {
   build,
@@ -12,6 +21,7 @@ import {
   holdAll,
   LATER,
   NOW,
+  peer,
   reopen,
   reset,
   serve,
@@ -20,7 +30,7 @@ import {
   SOMEBODY,
   tables,
 } from './farm.suite.ts';
-import { deciseconds, isAvailable, isServerSet } from './servers.ts';
+import { deciseconds, isAvailable, isServerSet, NO_SERVER } from './servers.ts';
 
 beforeEach(reset);
 
@@ -282,5 +292,42 @@ describe('nothing is available', () => {
     const config = build({ count, weight, flags, emergency: true });
     expect(serve(config, { refuses: Array.from({ length: count }, (_, index) => String(index)) })).toBe('E');
     reopen(...weight.keys());
+  });
+});
+
+describe('servers in any rows', () => {
+  const rule = fc.constantFrom(
+    FARM_F_ROUND_ROBIN,
+    FARM_F_PRIO,
+    FARM_F_WEIGHT,
+    FARM_F_LEASTCONN,
+    FARM_F_LEASTCONN | FARM_F_WEIGHT,
+    FARM_F_HASH,
+    FARM_F_HASH | FARM_F_HASH_ORIGINAL,
+  );
+  /** Distinct rows, between which are those of others. */
+  const rows = fc.uniqueArray(fc.nat(40), { minLength: 1, maxLength: 8 });
+  const values = fc.array(fc.nat(3), { minLength: 8, maxLength: 8 });
+
+  /** Indices of servers that clients are given, who all stay; and who is next when each of them fails. */
+  function given(config: ConfigBank): unknown[] {
+    reset();
+    const indexOf = (row: number): number => config.servers.place[row]! - 1;
+    return Array.from({ length: 20 }, (_, client) => {
+      const row = chooseServer(tables, config, FARM, peer([10, 0, 0, client]), 0, client % 3 === 0 ? 1 : 0, NOW);
+      if (row === NO_SERVER) return NO_SERVER;
+      expect(takePlace(tables, config, row, SOMEBODY, 0, false, NOW)).toBe(true);
+      return [indexOf(row), indexOf(nextAfterFailure(config, FARM, row, 0))];
+    });
+  }
+
+  test('are chosen, and walked on from, by their index alone', () => {
+    fc.assert(
+      fc.property(rule, rows, values, values, (flags, at, weight, prio) => {
+        const options = { count: at.length, flags, weight, prio };
+        const inOrder = given(build(options));
+        expect(given(build({ ...options, rows: at }))).toEqual(inOrder);
+      }),
+    );
   });
 });

@@ -27,6 +27,8 @@ export interface FarmOptions {
   readonly stubborn?: boolean;
   /** FARM_F_*; round robin when not given. */
   readonly flags?: number;
+  /** Row of each server, as an index from FIRST on; in their order when not given. */
+  readonly rows?: readonly number[];
   /** Indices that were never given an address. */
   readonly empty?: readonly number[];
   /** By index; all 0 when not given. */
@@ -40,8 +42,9 @@ export interface FarmOptions {
 export const tables: Tables = openTables(createTables());
 
 export function build({ count, stubborn = false, empty = [], ...options }: FarmOptions): ConfigBank {
-  const draft = beginPublish(tables, { farms: 1, members: count, servers: FIRST + count })!;
-  const rows = Array.from({ length: count }, (_, index) => FIRST + index);
+  const rows = Array.from({ length: count }, (_, index) => FIRST + (options.rows?.[index] ?? index));
+  const last = Math.max(FIRST + count - 1, ...rows);
+  const draft = beginPublish(tables, { farms: 1, members: count, servers: last + 1 })!;
   writeMembers(draft, FARM, 0, rows);
   draft.farms.flags[FARM] = (options.flags ?? FARM_F_ROUND_ROBIN) | (stubborn ? FARM_F_STUBBORN : 0);
   draft.farms.clientPrefix[FARM] = 128;
@@ -50,9 +53,9 @@ export function build({ count, stubborn = false, empty = [], ...options }: FarmO
   draft.servers.endpoint.fill(0);
   for (const column of ['max', 'hard', 'weight', 'prio'] as const) {
     draft.servers[column].fill(0);
-    draft.servers[column].set(options[column] ?? [], FIRST);
+    rows.forEach((row, index) => (draft.servers[column][row] = options[column]?.[index] ?? 0));
   }
-  for (let row = EMERGENCY; row < FIRST + count; row++) {
+  for (let row = EMERGENCY; row <= last; row++) {
     if (empty.includes(row - FIRST)) continue;
     writeEndpoint(
       { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 8000 + row },
