@@ -7,6 +7,7 @@
 import { defaultPort, hostText, parseListen, parseServer } from '../config/address.ts';
 import type { Action } from '../config/command.ts';
 import type { Context } from '../config/commands.ts';
+import { isUnserved, UNNAMED } from '../config/farms.ts';
 import {
   ConfigError,
   EMPTY_CONFIGURATION,
@@ -63,21 +64,23 @@ export async function configure(line: CommandLine, outside: Outside): Promise<Co
     { ...outside.files, lookUp: async (host, where) => outside.resolve({ host, port: '0' }, where, 0) },
   );
   const file = line.file === undefined ? EMPTY_SCRIPT : await readWhole(line.file, outside.files);
-  const listenTexts = file.listen ?? options.listen ?? (line.listen === undefined ? [] : [line.listen]);
+  const given = line.listen === undefined ? [] : [line.listen];
+  const textsOf = (farm: string): readonly string[] =>
+    file.listen.get(farm) ?? options.listen.get(farm) ?? (farm === UNNAMED ? given : []);
   const { facts, servicePort } = outside;
-  const context = { facts, servicePort, listenPort: () => defaultPort(listenTexts) };
-  const given = await applyScript(startOf(line), options, context);
-  const base = await withPlaces(line, given.state, listenTexts, outside);
+  const context = { facts, servicePort, listenPort: (farm: string) => defaultPort(textsOf(farm)) };
+  const fromOptions = await applyScript(startOf(line), options, context);
+  const base = await withPlaces(line, fromOptions.state, textsOf(UNNAMED), outside);
   const ran = await applyScript(base, file, context);
   const control = (await endpointOf(line.control, '-C', 1, outside)) ?? ran.state.control;
   const pidFile = line.pidFile ?? ran.state.settings.pidFile;
   return {
     configuration: { ...ran.state, control, settings: { ...ran.state.settings, pidFile } },
-    replies: given.replies + ran.replies,
-    actions: given.actions,
+    replies: fromOptions.replies + ran.replies,
+    actions: fromOptions.actions,
     fileActions: ran.actions,
     said: ran.said,
-    places: partsOf(given.said, ran.said),
+    places: partsOf(fromOptions.said, ran.said),
     notices: [...options.notices, ...file.notices, ...disagreements(line, base, ran.state)],
   };
 }
@@ -94,7 +97,15 @@ async function readWhole({ path, where, folder = '' }: NamedFile, files: ReaderO
 
 /** @errors ConfigError when nothing could be balanced. */
 export function checkComplete({ listen }: CommandLine, configuration: Configuration): void {
-  if (isServed(configuration) || configuration.settings.dummy) return;
+  for (const [name, farm] of configuration.farms) {
+    if (!isUnserved(farm)) continue;
+    throw new ConfigError(
+      `farm ${name}`,
+      `has no server; say at least one, as in farm ${name} server 0 address www1 port 80`,
+    );
+  }
+  const isLeftOut = configuration.farms.size > 0 && configuration.listen.length === 0;
+  if (isLeftOut || isServed(configuration) || configuration.settings.dummy) return;
   const after = listen === undefined ? '' : ` after the listen address '${listen}'`;
   throw new ConfigError(
     'server',

@@ -1,19 +1,35 @@
 /** What is no mistake, and yet not what somebody can have meant. */
 import { KIND_UNIX } from '../base/endpoint.ts';
-import type { Configuration } from './model.ts';
+import { farmNames, farmOf, UNNAMED, type Farm } from './farms.ts';
+import { isServed, type Configuration } from './model.ts';
 
 /** @returns a line for each such thing. */
-export function adviceOn(configuration: Configuration): string[] {
-  return [...weightless(configuration), ...portless(configuration)];
+export function adviceOn(state: Configuration): string[] {
+  return farmNames(state).flatMap((name) => {
+    const farm = farmOf(state, name);
+    const lines = [
+      ...(state.farms.size > 0 ? adviceOnListener(name, farm) : []),
+      ...adviceOnWeights(farm),
+      ...adviceOnPorts(farm),
+    ];
+    return name === UNNAMED ? lines : lines.map((line) => `farm ${name}: ${line}`);
+  });
 }
 
-function weightless({ settings, servers }: Configuration): string[] {
-  const { weight, prio } = settings;
+/** A farm alone would not start without a listener. */
+function adviceOnListener(name: string, { listen, servers }: Farm): string[] {
+  if (listen.length > 0 || !isServed({ servers })) return [];
+  const right = name === UNNAMED ? 'listen 8080' : `farm ${name} listen 8080`;
+  return [`listen: nobody has said where, so no client comes to its servers; say it, as in ${right}`];
+}
+
+function adviceOnWeights({ servers, settings: { weight, prio } }: Farm): string[] {
   if (!weight || prio || servers.some((server) => server !== undefined && server.weight > 0)) return [];
   return ['weight: no server has one, so none is chosen; give them weights, as in www1:80:0:0:3'];
 }
 
-function portless({ listen, servers }: Configuration): string[] {
+/** Who comes by a path has no port to go on with. */
+function adviceOnPorts({ listen, servers }: Farm): string[] {
   const path = listen.find(({ endpoint }) => endpoint.kind === KIND_UNIX);
   const index = servers.findIndex((server) => server?.hasListenerPort === true);
   if (!path || index < 0) return [];

@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from '../base/endpoint.ts';
 import type { Reply, Told } from './answer.ts';
+import { UNNAMED } from './farms.ts';
 import type { Configuration, EffectiveLimits } from './model.ts';
 import type { Part } from './parts.ts';
 import type { ProcessRow } from './process-row.ts';
@@ -16,9 +17,13 @@ export const SUBJECTS = {
   connections: 'Connections',
   listener: 'Listener and sockets',
   process: 'The process',
+  farms: 'Farms with names',
   files: 'Files of commands',
 } as const;
 export type Subject = keyof typeof SUBJECTS;
+
+/** What a command is about: one farm, the whole process, or what the lines that it stands for are about. */
+export type Scope = 'farm' | 'process' | 'either';
 
 /** One word after a command. */
 export interface Parameter {
@@ -36,6 +41,8 @@ export interface Parameter {
 export interface Command {
   readonly name: string;
   readonly subject: Subject;
+  /** Whether it is about one farm, so that `farm NAME` may stand in front. **Default** it is about the whole process. */
+  readonly scope?: Scope;
   readonly parameters: readonly Parameter[];
   /** `no NAME` is a command too, followed by these words; undefined when there is no such form. */
   readonly no: readonly Parameter[] | undefined;
@@ -102,13 +109,8 @@ export interface Call extends View {
 
 /** What a command asks the running process to do, beyond having another state. */
 export type Action =
-  /** Passes the server over for so many seconds; 0 lets it be tried at once. Its farm: **default** that without a name. */
-  | {
-      readonly kind: 'blacklist';
-      readonly server: number;
-      readonly seconds: number;
-      readonly farm?: string | undefined;
-    }
+  /** Passes a server of a farm, **Default** the unnamed one, over for so many seconds; 0 lets it be tried at once. */
+  | { readonly kind: 'blacklist'; readonly server: number; readonly seconds: number; readonly farm?: string }
   | { readonly kind: 'close'; readonly connection: number }
   /** Writes the status page to its file, which other commands do not wait for. */
   | { readonly kind: 'statistics' }
@@ -155,6 +157,11 @@ export interface Facts {
   idlers(): number;
   /** Numbers in force, also those that nobody has said; undefined before anything runs. */
   limits(): EffectiveLimits | undefined;
+}
+
+/** What is known about a farm, and about all other things. */
+export function factsOf(facts: Facts, farm: string): Facts {
+  return farm === UNNAMED ? facts : facts.farm(farm);
 }
 
 /** Before anything runs: for commands that options and files give. */

@@ -5,20 +5,22 @@
  */
 import { CLIENT_COMMANDS } from './commands/clients.ts';
 import { CONNECTION_COMMANDS } from './commands/connections.ts';
+import { FARM_COMMANDS } from './commands/farms.ts';
 import { FILE_COMMANDS } from './commands/files.ts';
-import { isOff, LATER_WORDS, NOT_YET } from './commands/later.ts';
+import { LATER_WORDS } from './commands/later.ts';
 import { MORE } from './commands/more.ts';
 import { LISTENER_COMMANDS } from './commands/listener.ts';
 import { PROCESS_COMMANDS } from './commands/process.ts';
+import { scopeOf } from './commands/scope.ts';
 import { SERVER_COMMANDS } from './commands/servers.ts';
 import { SPECIAL_SERVER_COMMANDS } from './commands/special-servers.ts';
 import { LOG_COMMANDS } from './commands/log.ts';
 import { STATUS_COMMANDS } from './commands/status.ts';
 import { helpCommand } from './commands/help.ts';
-import type { Call, Command, Outcome } from './command.ts';
-import { ConfigError, type Configuration } from './model.ts';
-import { shorten } from './numbers.ts';
-import { shared } from './parts.ts';
+import { applyLine, whereOf, type Context } from './apply.ts';
+import type { Command, Outcome } from './command.ts';
+import { UNNAMED } from './farms.ts';
+import type { Configuration } from './model.ts';
 import { wordsOf } from './words.ts';
 
 const OTHERS: readonly Command[] = [
@@ -30,14 +32,18 @@ const OTHERS: readonly Command[] = [
   ...STATUS_COMMANDS,
   ...LOG_COMMANDS,
   ...PROCESS_COMMANDS,
+  ...FARM_COMMANDS,
   ...FILE_COMMANDS,
-].map(withMore);
+].map(completed);
+export { applyLine, type Context };
+
 /** Every command there is, in the order of help. */
 export const COMMANDS: readonly Command[] = [...OTHERS, helpCommand(OTHERS)];
 
-function withMore(command: Command): Command {
-  const more = MORE[command.name];
-  return more === undefined ? command : { ...command, more };
+function completed(command: Command): Command {
+  const { name } = command;
+  const more = MORE[name] ?? command.more;
+  return { ...command, scope: scopeOf(name), ...(more !== undefined && { more }) };
 }
 
 const BY_NAME: ReadonlyMap<string, Command> = new Map(COMMANDS.map((command) => [command.name, command]));
@@ -55,17 +61,30 @@ export type Line =
       readonly command: Command;
       readonly isNo: boolean;
       readonly words: readonly string[];
+      /** The farm that it is said of, as it is written. */
+      readonly farm: string;
     };
 
-/** Reads a line up to its first line end: words between blanks or in quotes, `#` begins a comment where a command would begin. */
+/**
+ * Reads a line up to its first line end: words between blanks or in quotes, `#` begins a comment where a command would
+ * begin. Behind `farm NAME` a command may follow, which is said of that farm.
+ */
 export function readLine(text: string): Line {
-  const [first, ...rest] = wordsOf(firstLine(text));
+  const all = wordsOf(firstLine(text));
+  const [first, farm] = all;
+  if (first !== 'farm' || farm === undefined) return lineOf(all, UNNAMED);
+  const line = lineOf(all.slice(2), farm);
+  return line.kind === 'empty' ? lineOf(all, UNNAMED) : line;
+}
+
+function lineOf(all: readonly string[], farm: string): Line {
+  const [first, ...rest] = all;
   if (first === undefined || first.startsWith('#')) return { kind: 'empty' };
   const isNo = first === 'no';
   const name = isNo ? (rest[0] ?? '') : first;
   const command = BY_NAME.get(name);
   if (command && (!isNo || command.no)) {
-    return { kind: 'command', command, isNo, words: isNo ? rest.slice(1) : rest };
+    return { kind: 'command', command, isNo, words: isNo ? rest.slice(1) : rest, farm };
   }
   const word = isNo ? `no ${name}` : name;
   return LATER_WORDS.has(word) ? { kind: 'later', word } : { kind: 'unknown', word: name, isNo };
@@ -77,9 +96,6 @@ export function firstLine(text: string): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** What a line is applied with. */
-export type Context = Pick<Call, 'facts' | 'hosts' | 'servicePort' | 'listenPort' | 'isPeer' | 'pathOf' | 'growing'>;
-
 /**
  * Names in the line that must be looked up before it is applied, with `Context.hosts`.
  *
@@ -90,48 +106,7 @@ export function hostsOf(line: Line, where: string): readonly string[] {
   return line.command.hosts?.(line.words, whereOf(where, line.command.name)) ?? [];
 }
 
-/**
- * Applies a line that was read to a state; neither is changed.
- *
- * @param where in front of the word in errors: an option or file:line; empty for the control socket.
- * @errors ConfigError that names where, the word, and what would be right.
- */
-export function applyLine(state: Configuration, line: Line, where: string, context: Context): Outcome {
-  if (line.kind === 'empty') return { state, reply: '', actions: [] };
-  if (line.kind === 'later' && isOff(line.word)) return { state, reply: '', actions: [] };
-  if (line.kind === 'later') throw new ConfigError(whereOf(where, line.word), NOT_YET);
-  if (line.kind === 'unknown') {
-    const word = shorten(line.isNo ? `no ${line.word}`.trim() : line.word);
-    throw new ConfigError(whereOf(where, word), `there is no such command; 'help' lists them`);
-  }
-  const { command, isNo, words } = line;
-  const name = isNo ? `no ${command.name}` : command.name;
-  // The context stands last, because V8 takes 6 us to add properties to a copy, and 60 ns to copy some to an object.
-  const call: Call = { state, isNo, words, where: whereOf(where, name), ...context };
-  return context.isPeer && (command.isForFiles || command.isForStart) ? runForPeer(command, call) : command.run(call);
-}
-
-/**
- * A peer may ask, and say what is so anyway, as a file does that `write` has made: so no answer shows what is not in
- * force. @errors ConfigError for a change.
- */
-function runForPeer(command: Command, call: Call): Outcome {
-  const { state } = call;
-  const outcome = command.run({ ...call, pathOf: (path) => path });
-  if (shared(state, outcome.state) === state) return { ...outcome, state };
-  throw new ConfigError(
-    call.where,
-    command.isForFiles
-      ? 'options and files may say it, the control socket must not'
-      : 'is settled at the start; options and the file of -F can say it for the next one',
-  );
-}
-
 /** Reads and applies one line: for options and files. @errors as `applyLine`. */
 export function applyCommand(state: Configuration, text: string, where: string, context: Context): Outcome {
   return applyLine(state, readLine(text), where, context);
-}
-
-function whereOf(where: string, word: string): string {
-  return where === '' ? word : `${where} '${word}'`;
 }

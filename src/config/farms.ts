@@ -5,8 +5,10 @@
  * A command about a farm is written for the unnamed one. Said to another, it gets a view: a configuration in which that
  * farm stands in the place of the unnamed one. So there is one language, and no command knows that there are several.
  */
-import { DEFAULT_SETTINGS, type Configuration, type Settings } from './model.ts';
-import { shared } from './parts.ts';
+import { FARMS_MAX } from '../table/limits.ts';
+import { ConfigError, DEFAULT_SETTINGS, isServed, NoRoom, type Configuration, type Settings } from './model.ts';
+import { shorten } from './numbers.ts';
+import { shared, takeParts, type Part } from './parts.ts';
 
 /** Settings that each farm has of its own; all others are those of the process. */
 export const FARM_KEYS = [
@@ -38,6 +40,10 @@ export interface Farm extends Pick<Configuration, 'listen' | 'servers' | 'emerge
 
 /** The name of the farm that has none. */
 export const UNNAMED = '';
+
+/** Farms that can have names: the unnamed one has a row, too. */
+export const FARMS_LIMIT = FARMS_MAX - 1;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 /** A farm before anything is said about it: nothing is inherited from another one. */
 export const EMPTY_FARM: Farm = {
@@ -78,4 +84,62 @@ export function withFarm(state: Configuration, name: string, view: Configuration
 /** Names of all farms, the unnamed one first. */
 export function farmNames({ farms }: Pick<Configuration, 'farms'>): readonly string[] {
   return [UNNAMED, ...farms.keys()];
+}
+
+export function isFarmName(word: string): boolean {
+  return NAME.test(word);
+}
+
+/** @errors ConfigError when no farm can have that name. */
+export function parseFarm(word: string, where: string): string {
+  if (isFarmName(word)) return word;
+  throw new ConfigError(
+    where,
+    `'${shorten(word)}' is no name of a farm; it has letters, digits, _, . and -, at most 63, a letter or digit first`,
+  );
+}
+
+/** @errors NoRoom when there are as many farms as there can be. */
+export function checkFarmRoom({ farms }: Configuration, where: string): void {
+  if (farms.size < FARMS_LIMIT) return;
+  throw new NoRoom(where, `there is room for ${FARMS_LIMIT} farms with names, not for ${farms.size + 1}`);
+}
+
+export function noSuchFarm(name: string): string {
+  return `there is no farm '${name}'; 'farms' lists them`;
+}
+
+/** What a farm is called in a sentence. */
+export function titleOf(name: string): string {
+  return name === UNNAMED ? 'the farm without a name' : `farm ${name}`;
+}
+
+/** A farm that has clients come, and nobody to send them to. */
+export function isUnserved(farm: Farm): boolean {
+  return farm.listen.length > 0 && !isServed(farm) && !farm.settings.dummy;
+}
+
+/**
+ * A configuration that has some parts of its farms from `from`, and the others from `into`, as `takeParts` has it. A farm
+ * that is taken from where there is none is taken away.
+ */
+export function takeAll(into: Configuration, from: Configuration, parts: Iterable<Part>): Configuration {
+  const own: Part[] = [];
+  const ofFarms = new Map<string, Part[]>();
+  const partsOf = (farm: string): Part[] => {
+    const known = ofFarms.get(farm) ?? [];
+    ofFarms.set(farm, known);
+    return known;
+  };
+  for (const part of parts) {
+    if (part.of === 'farm') partsOf(part.farm).push(part.part);
+    else if (part.of === 'farms') partsOf(part.farm);
+    else own.push(part);
+  }
+  const farms = new Map(into.farms);
+  for (const [farm, taken] of ofFarms) {
+    if (!from.farms.has(farm)) farms.delete(farm);
+    else farms.set(farm, farmOf(takeParts(viewOfFarm(into, farm), viewOfFarm(from, farm), taken), UNNAMED));
+  }
+  return shared(into, { ...takeParts(into, from, own), farms });
 }

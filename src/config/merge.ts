@@ -10,12 +10,14 @@ import {
   ConfigError,
   grown,
   isServed,
+  limitsOf,
   type Configuration,
   type EffectiveLimits,
   type Settings,
   type WrittenEndpoint,
 } from './model.ts';
-import { Parts, shared, takeParts, type Part } from './parts.ts';
+import { isUnserved, takeAll, titleOf, viewOfFarm, withFarm } from './farms.ts';
+import { Parts, shared, type Part } from './parts.ts';
 
 /** What the start has settled, and what people call it. */
 const FOR_START: ReadonlyMap<keyof Settings, string> = new Map<keyof Settings, string>([
@@ -57,27 +59,49 @@ export function merge(
   const late = new Parts();
   const soon = new Parts();
   for (const part of parts) (isForStart(part) ? late : soon).add(part);
-  const configuration = takeParts(inForce, possible(inForce, wanted.configuration, limits), soon);
-  if (isServed(inForce) && !isServed(configuration)) {
-    throw new ConfigError(where, 'says no server any more, so nobody would be served');
-  }
+  const configuration = takeAll(inForce, possible(inForce, wanted.configuration, limits), soon);
+  checkServed(inForce, configuration, where);
   return { configuration, notices: noticesOf(inForce, wanted.configuration, late) };
+}
+
+/** @errors ConfigError when clients of a farm would come to nobody, and did not before. */
+function checkServed(before: Configuration, after: Configuration, where: string): void {
+  for (const [name, farm] of after.farms) {
+    const old = before.farms.get(name);
+    if (!isUnserved(farm) || (old && isUnserved(old))) continue;
+    throw new ConfigError(where, `says no server of ${titleOf(name)}, so its clients would not be served`);
+  }
+  const isLeft = after.farms.size > 0 && after.listen.length === 0;
+  if (isLeft || !isServed(before) || isServed(after)) return;
+  throw new ConfigError(where, 'says no server any more, so nobody would be served');
 }
 
 /** What is wanted, as far as it can be had while Pen runs. */
 function possible(inForce: Configuration, wanted: Configuration, limits?: EffectiveLimits): Configuration {
+  let all = possibleOf(inForce, wanted, limits);
+  // Nowhere is no place to go, but for a farm beside others.
+  if (all.listen.length === 0 && all.farms.size === 0) all = { ...all, listen: inForce.listen };
+  for (const name of wanted.farms.keys()) {
+    const [there, then] = [viewOfFarm(inForce, name), viewOfFarm(wanted, name)];
+    const inFarm = inForce.farms.has(name) && limits && { ...limits, clientsMax: limitsOf(there.settings).clientsMax };
+    all = withFarm(all, name, possibleOf(there, then, inFarm || undefined));
+  }
+  return all;
+}
+
+/** The same of one farm. */
+function possibleOf(inForce: Configuration, wanted: Configuration, limits?: EffectiveLimits): Configuration {
   const { settings: before } = inForce;
   const settings = {
     ...wanted.settings,
     connMax: grown(before.connMax, wanted.settings.connMax, limits?.connMax ?? 0),
     clientsMax: grown(before.clientsMax, wanted.settings.clientsMax, limits?.clientsMax ?? 0),
   };
-  return { ...wanted, settings, listen: listenOf(inForce, wanted) };
+  return { ...wanted, settings, listen: chosen(inForce, wanted) };
 }
 
-/** Nowhere is no place to go, and any port is the one there is. */
-function listenOf({ listen: there }: Configuration, { listen }: Configuration): Configuration['listen'] {
-  if (listen.length === 0) return there;
+/** Any port is the one there is. */
+function chosen({ listen: there }: Configuration, { listen }: Configuration): Configuration['listen'] {
   return listen.map((wanted) => there.find((known) => isChosenFor(wanted, known)) ?? wanted);
 }
 

@@ -69,13 +69,13 @@ export function settingPart(key: keyof Settings): Part {
 }
 
 /**
- * A configuration that has some parts from `from` and the others from `into`. What is equal in both stays the very same
+ * A configuration that has some parts, those of farms with names left out, from `from` and the others from `into`. What is equal in both stays the very same
  * object, so that whoever compares sees what is different, and nothing else.
  *
  * A server whose address is taken from where there is no such server is taken away, and so is one of which nothing is
  * left to say.
  */
-export function takeParts(into: Configuration, from: Configuration, parts: Parts): Configuration {
+export function takeParts(into: Configuration, from: Configuration, parts: Iterable<Part>): Configuration {
   let { listen, control, emergency, abuse } = into;
   const settings = { ...into.settings };
   const servers = [...into.servers];
@@ -87,7 +87,7 @@ export function takeParts(into: Configuration, from: Configuration, parts: Parts
     else if (part.of === 'listen') ({ listen } = from);
     else if (part.of === 'control') ({ control } = from);
     else if (part.of === 'emergency') ({ emergency } = from);
-    else ({ abuse } = from);
+    else if (part.of === 'abuse') ({ abuse } = from);
   }
   while (servers.length > 0 && servers.at(-1) === undefined) servers.pop();
   const { acls, namedAcls } = lists;

@@ -1,6 +1,7 @@
 /** The difference between two configurations as lines of commands, and whom it touches. */
-import type { Action, Facts } from './command.ts';
+import { factsOf, type Action, type Command, type Facts } from './command.ts';
 import { COMMANDS } from './commands.ts';
+import { viewOfFarm } from './farms.ts';
 import { aclOf, EMPTY_CONFIGURATION, isSamePlace, type Configuration } from './model.ts';
 import { ABUSE, EMERGENCY } from './rows.ts';
 
@@ -12,6 +13,10 @@ const SPECIAL = [
   [ABUSE, 'abuse'],
 ] as const;
 
+const OF_A_FARM = COMMANDS.filter(({ scope }) => scope === 'farm');
+/** Access lists are no farm's. */
+const NO_LISTS = { acls: EMPTY_CONFIGURATION.acls, namedAcls: EMPTY_CONFIGURATION.namedAcls };
+
 export interface Difference {
   /** Lines that are no longer true, and those that will be. */
   readonly removed: readonly string[];
@@ -20,8 +25,39 @@ export interface Difference {
 
 /** @cost as writing what is not the same object in both. */
 export function differenceOf(before: Configuration, after: Configuration): Difference {
-  const [old, now] = withoutSame(before, after);
-  const all = COMMANDS.map(({ write }) => between(write?.(old) ?? [], write?.(now) ?? []));
+  const own = writtenDifference(COMMANDS, ...withoutSame(before, after));
+  const farms = changedFarms(before, after).map((name) => differenceOfFarm(name, before, after));
+  return joined([own, ...farms]);
+}
+
+/** Names of the farms that are not the same objects in both, or not in both. */
+function changedFarms({ farms: before }: Configuration, { farms: after }: Configuration): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name));
+}
+
+/** The lines of a farm, its name in front. Of one that comes or goes only what no farm has by itself. */
+function differenceOfFarm(name: string, before: Configuration, after: Configuration): Difference {
+  const [old, now] = [viewOfFarm(before, name), viewOfFarm(after, name)];
+  const { removed, added } = writtenDifference(
+    OF_A_FARM,
+    ...withoutSame({ ...old, ...NO_LISTS }, { ...now, ...NO_LISTS }),
+  );
+  const lines = (isThere: boolean, others: Configuration, written: readonly string[]): string[] => {
+    if (!isThere) return [];
+    const head = others.farms.has(name) ? [] : [`farm ${name}`];
+    return [...head, ...written.map((line) => `farm ${name} ${line}`)];
+  };
+  return {
+    removed: lines(before.farms.has(name), after, removed),
+    added: lines(after.farms.has(name), before, added),
+  };
+}
+
+function writtenDifference(commands: readonly Command[], before: Configuration, after: Configuration): Difference {
+  return joined(commands.map(({ write }) => between(write?.(before) ?? [], write?.(after) ?? [])));
+}
+
+function joined(all: readonly Difference[]): Difference {
   return { removed: all.flatMap(({ removed }) => removed), added: all.flatMap(({ added }) => added) };
 }
 
@@ -105,12 +141,43 @@ export function planText({ before, after, actions, notices }: Planned, facts: Fa
 
 /** As the command that says it. */
 function actionText(action: Action): string {
-  if (action.kind === 'blacklist') return `server ${action.server} blacklist ${action.seconds}`;
+  if (action.kind === 'blacklist') {
+    const farm = action.farm === undefined ? '' : `farm ${action.farm} `;
+    return `${farm}server ${action.server} blacklist ${action.seconds}`;
+  }
   if (action.kind === 'close') return `close ${action.connection}`;
   return action.kind === 'statistics' ? 'status' : 'exit';
 }
 
+/** What becomes of connections, line by line, and how many there are. */
+interface Touched {
+  readonly lines: readonly string[];
+  readonly sum: number;
+}
+
 function touched(before: Configuration, after: Configuration, facts: Facts): string[] {
+  const own = touchedOf(before, after, facts);
+  const farms = changedFarms(before, after)
+    .filter((name) => before.farms.has(name))
+    .map((name) => touchedOfFarm(name, before, after, factsOf(facts, name)));
+  const sum = [own, ...farms].reduce((all, one) => all + one.sum, 0);
+  return [...[own, ...farms].flatMap(({ lines }) => lines), `${sum} connections touched, none ended`];
+}
+
+function touchedOfFarm(name: string, before: Configuration, after: Configuration, facts: Facts): Touched {
+  if (after.farms.has(name)) {
+    const { lines, sum } = touchedOf(viewOfFarm(before, name), viewOfFarm(after, name), facts);
+    return { lines: lines.map((line) => `farm ${name}: ${line}`), sum };
+  }
+  const sum = allOf(facts);
+  return { lines: [`farm ${name} goes: ${sum} connections go on to their end`], sum };
+}
+
+function allOf(facts: Facts): number {
+  return facts.connections(0, Number.MAX_SAFE_INTEGER).length;
+}
+
+function touchedOf(before: Configuration, after: Configuration, facts: Facts): Touched {
   const lines: string[] = [];
   let sum = 0;
   const tell = (name: string, connections: number, isThere: boolean): void => {
@@ -118,18 +185,18 @@ function touched(before: Configuration, after: Configuration, facts: Facts): str
     const what = isThere ? 'changes' : 'goes, and gets no new clients';
     lines.push(`${name} ${what}: ${connections} connections go on to their end`);
   };
-  const factsOf = facts.servers(0, before.servers.length - 1);
+  const factsOfServer = facts.servers(0, before.servers.length - 1);
   for (const [index, server] of before.servers.entries()) {
     if (server === undefined || server === after.servers[index]) continue;
-    tell(`server ${index}`, factsOf(index).connections, after.servers[index] !== undefined);
+    tell(`server ${index}`, factsOfServer(index).connections, after.servers[index] !== undefined);
   }
   for (const [number, name] of SPECIAL) {
     if (before[name] === undefined || before[name] === after[name]) continue;
     tell(`the ${name} server`, facts.servers(EMERGENCY, ABUSE)(number).connections, after[name] !== undefined);
   }
   if (!isSamePlace(before.listen, after.listen)) {
-    sum = facts.connections(0, Number.MAX_SAFE_INTEGER).length;
+    sum = allOf(facts);
     lines.push(`the listener moves: all ${sum} connections go on`);
   }
-  return [...lines, `${sum} connections touched, none ended`];
+  return { lines, sum };
 }

@@ -2,7 +2,8 @@
 import type { Endpoint } from '../base/endpoint.ts';
 import { textOf, wholeOf } from './answer.ts';
 import type { Action } from './command.ts';
-import { applyLine, hostsOf, type Context, type Line } from './commands.ts';
+import { Applying, partsOf } from './apply.ts';
+import { hostsOf, type Context, type Line } from './commands.ts';
 import { ConfigError, MISTAKES_MAX, NoRoom, type Configuration } from './model.ts';
 import { Parts } from './parts.ts';
 
@@ -23,8 +24,8 @@ export interface ScriptLine {
 export interface Script {
   /** In their order. There may be millions, so each is read when it is its turn, every time they are gone through. */
   readonly lines: Iterable<ScriptLine>;
-  /** The addresses that the last of them has Pen listen at, as they are written. */
-  readonly listen: readonly string[] | undefined;
+  /** By farm the addresses that the last of them has it listen at, as they are written. */
+  readonly listen: ReadonlyMap<string, readonly string[]>;
   /** Addresses of the names in them, port 0. */
   readonly hosts: ReadonlyMap<string, Endpoint>;
   /** Names that have none, and why. */
@@ -33,7 +34,7 @@ export interface Script {
   readonly notices: readonly string[];
 }
 
-export const EMPTY_SCRIPT: Script = { lines: [], listen: undefined, hosts: new Map(), unknown: new Map(), notices: [] };
+export const EMPTY_SCRIPT: Script = { lines: [], listen: new Map(), hosts: new Map(), unknown: new Map(), notices: [] };
 
 /** What came of all lines together. */
 export interface Ran {
@@ -60,12 +61,12 @@ export function* runScript(
 ): Generator<void, Ran, void> {
   const [errors, actions, said] = [[] as ConfigError[], [] as Action[], new Parts()];
   const all = { ...context, hosts: script.hosts, growing: new Set<readonly unknown[]>() };
-  let [state, replies, count] = [before, '', 0];
+  const applying = new Applying(before, all);
+  let [replies, count] = ['', 0];
   for (const scriptLine of script.lines) {
     try {
       const { line, where, isAsked } = rightLine(scriptLine, script);
-      const outcome = applyLine(state, line, where, all);
-      state = outcome.state;
+      const outcome = applying.apply(line, where);
       actions.push(...outcome.actions);
       if (isAsked && !isUnheard) replies += wholeOf(textOf(outcome.reply));
       if (replies.length > REPLIES_MAX)
@@ -78,7 +79,7 @@ export function* runScript(
     }
     if (++count % LINES === 0) yield;
   }
-  return { state, replies, actions, said, errors };
+  return { state: applying.finish(), replies, actions, said, errors };
 }
 
 /** @errors ConfigError when the line cannot be read, or a name in it has no address. */
@@ -87,10 +88,6 @@ function rightLine({ line, where, isAsked }: ScriptLine, { unknown }: Script): S
   const name = unknown.size === 0 ? undefined : hostsIn(line, where).find((host) => unknown.has(host));
   if (name === undefined) return { line, where, isAsked };
   throw new ConfigError(where, unknown.get(name)?.reason ?? '');
-}
-
-function partsOf(line: Line): ReturnType<NonNullable<Extract<Line, { kind: 'command' }>['command']['sets']>> {
-  return line.kind === 'command' ? (line.command.sets?.(line.words) ?? []) : [];
 }
 
 /** Names in a line. An address that cannot be is told when its line is applied. */
@@ -102,7 +99,7 @@ export function hostsIn(line: Line, where: string): readonly string[] {
   }
 }
 
-/** The addresses that a line has Pen listen at; undefined for every other line. */
+/** The addresses that a line has its farm listen at; undefined for every other line. */
 export function listenIn(line: Line): readonly string[] | undefined {
   if (line.kind !== 'command' || line.command.name !== 'listen' || line.words.length === 0) return undefined;
   return line.words;

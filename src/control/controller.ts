@@ -5,9 +5,11 @@
  * @owner main thread.
  */
 import { jsonError, jsonOf, textOf, type Pieces, type Reply } from '../config/answer.ts';
-import type { Action, Facts } from '../config/command.ts';
+import { factsOf, type Action, type Facts, type View } from '../config/command.ts';
+import { checkScope } from '../config/apply.ts';
 import { applyLine, hostsOf, readLine, type Context, type Line } from '../config/commands.ts';
 import { isOff, NOT_YET } from '../config/commands/later.ts';
+import { UNNAMED, viewOfFarm } from '../config/farms.ts';
 import { ConfigError, visible, type Configuration } from '../config/model.ts';
 import { pathWithin } from './config-file.ts';
 import { Lookups, type LookUp } from './lookups.ts';
@@ -32,8 +34,8 @@ export interface Controlled {
   act(action: Action): Promise<void>;
 }
 
-/** A command that takes files and time. @errors ConfigError. */
-export type Errand = (words: readonly string[], controller: Controller) => Promise<Reply>;
+/** A command that takes files and time, and the farm that it is said of. @errors ConfigError. */
+export type Errand = (words: readonly string[], controller: Controller, farm: string) => Promise<Reply>;
 
 export interface ControllerOptions {
   readonly controlled: Controlled;
@@ -134,10 +136,11 @@ export class Controller {
   }
 
   private async runCommand(line: CommandLine): Promise<Result> {
-    const { command, words } = line;
+    const { command, words, farm } = line;
     try {
+      checkScope(line, '');
       const errand = command.isErrand ? this.options.errands?.get(command.name) : undefined;
-      if (errand) return { reply: await errand(words, this) };
+      if (errand) return { reply: await errand(words, this, farm) };
       const hosts = await this.lookups.find(hostsOf(line, ''), command.name);
       const { reply, late } = await this.inTurn(async () => this.apply(line, hosts));
       for (const action of late) await this.options.controlled.act(action);
@@ -164,15 +167,21 @@ export class Controller {
     // What came of it may be more exact than what was asked for: a port that the system chose.
     const { tell } = line.command;
     const isMoreExact = tell !== undefined && controlled.configuration !== state;
-    return { reply: isMoreExact ? tell({ state: controlled.configuration, facts }) : reply, late };
+    return { reply: isMoreExact ? tell(this.viewOf(line.farm)) : reply, late };
   }
 
-  private answerTo(error: ConfigError, { command: { tell, refusal, name, isForStart }, words }: CommandLine): Reply {
-    if (refusal) return refusal(words);
-    const { facts, say } = this.options;
-    if (!tell) return `${error.message}\n`;
+  private answerTo(error: ConfigError, { command, words, farm }: CommandLine): Reply {
+    const { tell, refusal, name, isForStart, scope } = command;
+    const isHere = farm === UNNAMED || (scope !== 'process' && this.configuration.farms.has(farm));
+    if (refusal && isHere) return refusal(words);
+    if (!tell || !isHere) return `${error.message}\n`;
     const isTold = error instanceof Refusal || isForStart === true || this.configuration.settings.debug > 0;
-    if (isTold) say(`control: ${name}: ${error.reason}`);
-    return tell({ state: this.configuration, facts });
+    if (isTold) this.options.say(`control: ${name}: ${error.reason}`);
+    return tell(this.viewOf(farm));
+  }
+
+  /** What is in force in a farm. */
+  private viewOf(farm: string): View {
+    return { state: viewOfFarm(this.configuration, farm), facts: factsOf(this.options.facts, farm) };
   }
 }

@@ -6,6 +6,7 @@
 import { defaultPort } from '../config/address.ts';
 import type { Reply } from '../config/answer.ts';
 import type { Context } from '../config/commands.ts';
+import { farmOf } from '../config/farms.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { placed } from '../config/parts.ts';
 import { printConfiguration } from '../config/print.ts';
@@ -36,7 +37,7 @@ export interface FileErrandOptions {
 export function fileErrands(options: FileErrandOptions): ReadonlyMap<string, Errand> {
   const { reloader, say } = options;
   return new Map<string, Errand>([
-    ['include', async ([name = ''], controller) => include(name, controller, options)],
+    ['include', async ([name = ''], controller, farm) => include(name, farm, controller, options)],
     [
       'reload',
       async (_words, controller) => {
@@ -59,16 +60,17 @@ function folderOf({ configuration }: Controller): string {
 
 async function include(
   name: string,
+  farm: string,
   controller: Controller,
   { files, context, say }: FileErrandOptions,
 ): Promise<Reply> {
-  const script = await readScript(name, 'include', readingWithin(folderOf(controller), files));
+  const script = await readScript(name, 'include', readingWithin(folderOf(controller), files), farm);
   await controller.inTurn(async () => {
     const { state, actions, said } = await applyScript(controller.configuration, script, {
       ...context,
       ...peerRights(controller.configuration),
       isUnheard: true,
-      listenPort: () => defaultPort(script.listen ?? textsOf(controller.configuration)),
+      listenPort: (of) => defaultPort(script.listen.get(of) ?? textsOf(farmOf(controller.configuration, of))),
     });
     await controller.change(state, actions).catch((error: unknown) => {
       throw placed(error, said);
@@ -105,6 +107,6 @@ function* pieces(lines: readonly string[]): Generator<string> {
 }
 
 /** Where clients come to, as it was written. */
-function textsOf({ listen }: Configuration): readonly string[] {
+function textsOf({ listen }: Pick<Configuration, 'listen'>): readonly string[] {
   return listen.map(({ text }) => text);
 }

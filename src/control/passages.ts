@@ -4,6 +4,7 @@
  *
  * @owner main thread.
  */
+import { blockBehind, inBlock } from '../config/blocks.ts';
 import { readLine, type Line } from '../config/commands.ts';
 import { OBSOLETE_WORDS } from '../config/commands/later.ts';
 import { ConfigError } from '../config/model.ts';
@@ -25,6 +26,8 @@ export interface Passage {
   readonly start: number;
   readonly number: number;
   readonly end: number;
+  /** The farm of the block that the first of them stands in. */
+  readonly farm: string;
 }
 
 /** A line of a file. */
@@ -51,18 +54,20 @@ export class Passages implements Iterable<ScriptLine> {
   }
 }
 
-export function passageOf(file: OpenedFile): Passage {
-  return { file, start: 0, number: 1, end: file.bytes.length };
+/** @param farm that of the block that the whole file stands in. */
+export function passageOf(file: OpenedFile, farm: string): Passage {
+  return { file, start: 0, number: 1, end: file.bytes.length, farm };
 }
 
 export function* linesOf(passage: Passage): Generator<FileLine> {
   for (let rest = passage; rest.start < rest.end;) {
-    const { file, start, number } = rest;
+    const { file, start, number, farm } = rest;
     const found = file.bytes.indexOf(LF, start);
     const end = found < 0 ? rest.end : found;
-    rest = { file, start: end + 1, number: number + 1, end: rest.end };
     const where = `${file.path}:${number}`;
-    yield { line: lineAt(file.bytes, start, end, where), where, rest };
+    const line = inBlock(lineAt(file.bytes, start, end, where), farm);
+    rest = { file, start: end + 1, number: number + 1, end: rest.end, farm: blockBehind(line, farm) };
+    yield { line, where, rest };
   }
 }
 

@@ -8,7 +8,9 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Endpoint } from '../base/endpoint.ts';
+import { beginOf } from '../config/blocks.ts';
 import { firstLine, type Line } from '../config/commands.ts';
+import { isFarmName, UNNAMED } from '../config/farms.ts';
 import { ConfigError, failWith, type Configuration } from '../config/model.ts';
 import {
   EMPTY_SCRIPT,
@@ -66,9 +68,12 @@ export interface WrittenLine {
   readonly isAsked: boolean;
 }
 
-/** @param where what to name when the file cannot be read. @errors none: they are in the script. */
-export async function readScript(name: string, where: string, options: ReaderOptions): Promise<Script> {
-  return scriptOf(options, async (reader) => reader.readFile(name, where, []));
+/**
+ * @param where what to name when the file cannot be read.
+ * @param farm what its lines are about. **Default** the unnamed one. @errors none: they are in the script.
+ */
+export async function readScript(name: string, where: string, options: ReaderOptions, farm = UNNAMED): Promise<Script> {
+  return scriptOf(options, async (reader) => reader.readFile({ name, farm }, where, []));
 }
 
 /** The same for lines that are in no file, but may include one. */
@@ -103,11 +108,17 @@ export async function applyScript(state: Configuration, script: Script, context:
   }
 }
 
+/** A file that a line stands for, and the farm that it is said of. */
+interface Included {
+  readonly name: string;
+  readonly farm: string;
+}
+
 class ScriptReader {
   private readonly options: ReaderOptions;
   private readonly lines = new Passages();
   private readonly notices = new Notices();
-  private listen: readonly string[] | undefined;
+  private readonly listen = new Map<string, readonly string[]>();
   /** Names that lines mention, each with the place of the first line that does. */
   private readonly names = new Map<string, string>();
   /** What was read, all together. */
@@ -118,10 +129,11 @@ class ScriptReader {
   }
 
   /** @param within files that are being read, the outermost first. @errors ConfigError when it is too much. */
-  async readFile(name: string, where: string, within: readonly OpenedFile[]): Promise<void> {
+  async readFile({ name, farm }: Included, where: string, within: readonly OpenedFile[]): Promise<void> {
     const file = this.open(name, where, within);
     if (!file) return;
-    let passage = passageOf(file);
+    if (farm !== UNNAMED) this.lines.add({ line: beginOf(farm), where, isAsked: false });
+    let passage = passageOf(file, isFarmName(farm) ? farm : UNNAMED);
     for (const { line, where, rest } of linesOf(passage)) {
       if (++this.sums.lines > LINES_MAX) throw tooMuch(where, `${LINES_MAX} lines`);
       if (this.sums.lines % LINES === 0) await setImmediate();
@@ -147,7 +159,7 @@ class ScriptReader {
    *
    * @returns the file that the line includes.
    */
-  private look(line: Line | ConfigError, where: string): string | undefined {
+  private look(line: Line | ConfigError, where: string): Included | undefined {
     if (line instanceof ConfigError) return undefined;
     if (isObsolete(line)) {
       const word = `${line.isNo ? 'no ' : ''}${line.word}`;
@@ -157,8 +169,10 @@ class ScriptReader {
     const { name, doubts } = line.command;
     for (const doubt of doubts?.(line.words) ?? []) this.notices.add(where, `'${name}': ${doubt}`);
     for (const host of hostsIn(line, where)) if (!this.names.has(host)) this.names.set(host, where);
-    this.listen = listenIn(line) ?? this.listen;
-    return includedBy(line);
+    const listen = listenIn(line);
+    if (listen !== undefined) this.listen.set(line.farm, listen);
+    const included = includedBy(line);
+    return included === undefined ? undefined : { name: included, farm: line.farm };
   }
 
   async finish(): Promise<Script> {
