@@ -44,6 +44,42 @@ function at(host: string, port: number): Endpoint {
   return { kind: KIND_IPV4, ip: Uint8Array.from(host.split('.').map(Number)), port };
 }
 
+describe('farms with names', () => {
+  test('may be all that a file has', async () => {
+    FILES.set(
+      'farms',
+      'farm web\nserver 0 address www1\nlisten 8080 8443\nfarm mail\nlisten 25\nserver 0 address www2\n',
+    );
+    const { configuration } = await from('-F', 'farms');
+    expect(configuration).toMatchObject({ listen: [], servers: [] });
+    const servers = [...configuration.farms.values()].map((farm) => farm.servers[0]?.endpoint);
+    expect(servers, 'without a port they have that of the listener of their farm').toEqual([
+      at('10.0.0.1', 8080),
+      at('10.0.0.2', 25),
+    ]);
+  });
+
+  test('leave options to the farm without a name', async () => {
+    FILES.set('web', 'farm web\nlisten 81\nserver 0 address www2 port 82\n');
+    const { configuration } = await from('-h', '-F', 'web', '-O', 'farm web timeout 9', '8080', 'www1');
+    expect(configuration.settings).toMatchObject({ hash: 'spread', timeout: 3 });
+    expect(configuration.servers.map((server) => server?.endpoint)).toEqual([at('10.0.0.1', 8080)]);
+    expect(configuration.farms.get('web')?.settings).toMatchObject({ hash: 'off', timeout: 9 });
+  });
+
+  test('must have a server each, if clients come to them', async () => {
+    FILES.set('web', 'farm web\nlisten 81\n');
+    const message = 'farm web: has no server; say at least one, as in farm web server 0 address www1 port 80';
+    await expect(from('-F', 'web', '80', 'www1')).rejects.toThrow(message);
+    await expect(from('-F', 'web')).rejects.toThrow(message);
+    FILES.set('web', 'farm web\nlisten 81\ndummy\n');
+    expect((await from('-F', 'web')).configuration.farms.size).toBe(1);
+    await expect(from('-F', 'web', '80')).rejects.toThrow(
+      "server: missing; write at least one server after the listen address '80'",
+    );
+  });
+});
+
 describe('the configuration of a command line', () => {
   test('of addresses alone has the defaults of the original', async () => {
     const { configuration, replies, actions } = await from('8080', 'www1:81', 'www2');

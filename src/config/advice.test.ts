@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { KIND_UNIX } from '../base/endpoint.ts';
 import { literalEndpoint } from './address.ts';
 import { adviceOn } from './advice.ts';
+import { farmOf, UNNAMED } from './farms.ts';
 import { EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
 
 function configuration(weights: readonly number[], settings: { weight: boolean; prio?: boolean }): Configuration {
@@ -14,6 +15,20 @@ test('choice by weight where nobody has one is worth a word', () => {
   expect(adviceOn(configuration([0, 0], { weight: true }))).toEqual([
     'weight: no server has one, so none is chosen; give them weights, as in www1:80:0:0:3',
   ]);
+});
+
+test('servers of a farm whose clients come nowhere are worth a word, and each farm is told by its name', () => {
+  const alone = configuration([1], { weight: false });
+  const web = farmOf(configuration([0], { weight: true }), UNNAMED);
+  expect(adviceOn({ ...alone, farms: new Map([['web', web]]) })).toEqual([
+    'listen: nobody has said where, so no client comes to its servers; say it, as in listen 8080',
+    'farm web: listen: nobody has said where, so no client comes to its servers; say it, as in farm web listen 8080',
+    'farm web: weight: no server has one, so none is chosen; give them weights, as in www1:80:0:0:3',
+  ]);
+  expect(adviceOn({ ...EMPTY_CONFIGURATION, farms: new Map([['web', farmOf(EMPTY_CONFIGURATION, UNNAMED)]]) })).toEqual(
+    [],
+  );
+  expect(adviceOn(alone)).toEqual([]);
 });
 
 test.each([

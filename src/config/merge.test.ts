@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Endpoint } from '../base/endpoint.ts';
-import { idleFacts } from './command.ts';
-import { readLine } from './commands.ts';
+import { idleFacts, type Facts } from './command.ts';
+import { linesOf } from './blocks.suite.ts';
+import { farmOf } from './farms.ts';
 import { EMPTY_CONFIGURATION, type Configuration } from './model.ts';
 import { Parts } from './parts.ts';
 import { planText } from './plan.ts';
@@ -14,8 +15,7 @@ const CONTEXT = { facts: idleFacts(1), servicePort: () => undefined };
 
 /** What lines make of a state. */
 function after(state: Configuration, ...texts: readonly string[]): Ran {
-  const lines = texts.map((text, index) => ({ line: readLine(text), where: `f:${index + 1}`, isAsked: false }));
-  const running = runScript(state, { ...EMPTY_SCRIPT, lines }, CONTEXT);
+  const running = runScript(state, { ...EMPTY_SCRIPT, lines: linesOf(texts) }, CONTEXT);
   for (;;) {
     const step = running.next();
     if (step.done !== true) continue;
@@ -181,6 +181,82 @@ describe('after a reload', () => {
   });
 });
 
+describe('a reload with farms', () => {
+  const WEB = ['farm web', 'listen 127.0.0.1:81', S0, 'tracking 60'];
+  const MAIL = ['farm mail', 'listen 127.0.0.1:25', S1];
+
+  test('touches no other farm than the one whose lines change', () => {
+    const story = new Story(LISTEN).start(S0, ...WEB, ...MAIL);
+    const before = story.inForce;
+    expect(story.reload(S0, ...WEB, ...MAIL).inForce).toBe(before);
+    const { inForce } = story.reload(S0, ...WEB, 'server 0 max 3', ...MAIL);
+    expect(inForce.servers).toBe(before.servers);
+    expect(inForce.settings).toBe(before.settings);
+    expect(inForce.farms.get('mail')).toBe(before.farms.get('mail'));
+    expect(inForce.farms.get('web')?.settings).toBe(before.farms.get('web')?.settings);
+    expect(inForce.farms.get('web')?.servers).toMatchObject([{ max: 3 }]);
+  });
+
+  test('says what is so in a farm, keeps what penctl has said there, and takes back what it no longer says', () => {
+    const story = new Story(LISTEN).start(S0, ...WEB);
+    story.penctl('farm web tracking 5', 'farm web timeout 9', 'farm web server 1 address 10.0.0.7 port 1');
+    story.reload(S0, ...WEB.slice(0, 3), 'hash');
+    const web = story.inForce.farms.get('web');
+    expect(web?.settings).toMatchObject({ tracking: 0, timeout: 9, hash: 'spread' });
+    expect(web?.servers).toHaveLength(2);
+    expect(story.inForce.settings.hash).toBe('off');
+  });
+
+  test('removes a farm that the file no longer says, and keeps one that penctl has made', () => {
+    const story = new Story(LISTEN).start(S0, ...WEB, ...MAIL).penctl('farm other', 'farm web stubborn');
+    story.reload(S0, ...MAIL);
+    expect([...story.inForce.farms.keys()]).toEqual(['mail', 'other']);
+    story.penctl('no farm mail').reload(S0, ...MAIL);
+    expect([...story.inForce.farms.keys()]).toEqual(['other', 'mail']);
+    expect(story.inForce.farms.get('mail')?.servers).toHaveLength(2);
+  });
+
+  test('leaves a farm of the command line as that has it', () => {
+    const story = new Story(LISTEN, 'farm web timeout 7').start(S0, ...WEB, 'timeout 9');
+    story.reload(S0);
+    expect(story.inForce.farms.get('web')).toMatchObject({ settings: { timeout: 7, tracking: 0 }, listen: [] });
+  });
+
+  test('a farm may be empty, and the unnamed one have neither listener nor servers beside others', () => {
+    const story = new Story().start('listen 127.0.0.1:80', S0);
+    const { inForce } = story.reload(...WEB, 'farm empty');
+    expect(inForce).toMatchObject({ listen: [], servers: [] });
+    expect(inForce.farms.get('web')?.servers).toHaveLength(1);
+    expect(inForce.farms.get('empty')?.servers).toEqual([]);
+  });
+
+  test('is refused where clients of a farm would come to nobody', () => {
+    const [listener] = [WEB.slice(0, 2)];
+    const message = 'file: says no server of farm web, so its clients would not be served';
+    expect(() => new Story(LISTEN).start(S0).reload(S0, ...listener)).toThrow(message);
+    expect(() => new Story(LISTEN).start(S0, ...WEB).reload(S0, ...listener)).toThrow(message);
+    expect(new Story(LISTEN).start(S0, ...WEB).reload(S0, ...listener, 'dummy').inForce.farms.size).toBe(1);
+    // Nobody is worse off than before.
+    const story = new Story(LISTEN).start(S0).penctl('farm slow listen 82').reload(S0, 'debug 1');
+    expect(story.inForce.farms.get('slow')?.listen).toHaveLength(1);
+  });
+
+  test('keeps the port that the system chose for a farm, and lets what only grows grow farm by farm', () => {
+    const story = new Story(LISTEN, 'clients_max 9000');
+    story.start(S0, 'farm web', 'listen 127.0.0.1:0', S0, 'clients_max 5000');
+    const endpoint: Endpoint = { kind: 4, ip: Uint8Array.of(127, 0, 0, 1), port: 43_210 } as Endpoint;
+    const web = farmOf(story.inForce, 'web');
+    story.inForce = {
+      ...story.inForce,
+      farms: new Map([['web', { ...web, listen: [{ text: '127.0.0.1:43210', endpoint }] }]]),
+    };
+    story.reload(S0, 'farm web', 'listen 127.0.0.1:0', S0, 'clients_max 4000', 'farm new', 'clients_max 100');
+    expect(story.inForce.farms.get('web')?.listen[0]?.text).toBe('127.0.0.1:43210');
+    expect(story.inForce.farms.get('web')?.settings.clientsMax).toBe(5000);
+    expect(story.inForce.farms.get('new')?.settings.clientsMax).toBe(100);
+  });
+});
+
 describe('a plan', () => {
   const facts = {
     ...idleFacts(1),
@@ -241,6 +317,33 @@ describe('a plan', () => {
     expect(planned([one, two, one], [one, two])).toEqual([`- ${one}`]);
     expect(planned([one, two], [one, two, one])).toEqual([`+ ${one}`]);
     expect(planned([one, two], [one, two])).toEqual([]);
+  });
+
+  test('tells lines of farms with their names, and whose connections they touch', () => {
+    const story = new Story(LISTEN);
+    story.start(S0, 'farm web', 'listen 127.0.0.1:81', S0, S1, 'farm old', 'listen 127.0.0.1:82', S0);
+    const before = story.inForce;
+    story.reload(S0, 'farm web', 'listen 127.0.0.1:81', S0, 'hash', 'farm new', 'listen 127.0.0.1:82', S0, 'stubborn');
+    const inFarm = (name: string): Facts => ({ ...facts, connections: () => (name === 'old' ? [1, 2] : [3]) });
+    const known = { ...facts, farm: inFarm };
+    const server = 'server 0 acl 0 address 10.0.0.1 port 80 max 0 hard 0 weight 0 prio 0';
+    const planned = planText({ before, after: story.inForce, actions: [], notices: [] }, known).split('\n');
+    expect(planned).toEqual([
+      '- farm web server 1 acl 0 address 10.0.0.2 port 80 max 0 hard 0 weight 0 prio 0',
+      '- farm web no hash',
+      '- farm old',
+      `- farm old ${server}`,
+      '- farm old listen 127.0.0.1:82',
+      '+ farm web hash',
+      '+ farm new',
+      `+ farm new ${server}`,
+      '+ farm new stubborn',
+      '+ farm new listen 127.0.0.1:82',
+      'farm web: server 1 goes, and gets no new clients: 4 connections go on to their end',
+      'farm old goes: 2 connections go on to their end',
+      '6 connections touched, none ended',
+      '',
+    ]);
   });
 
   test('counts those of the emergency and abuse servers', () => {

@@ -4,7 +4,9 @@ import { KIND_IPV4, KIND_IPV6, KIND_UNIX, type Endpoint } from '../base/endpoint
 import { aclEntryText, parseAclEntry } from './access-list.ts';
 import { hostText } from './address.ts';
 import { idleFacts } from './command.ts';
-import { applyCommand, COMMANDS } from './commands.ts';
+import { readInto } from './blocks.suite.ts';
+import { COMMANDS } from './commands.ts';
+import { FARM_KEYS, farmOf, UNNAMED, type Farm } from './farms.ts';
 import {
   CLIENTS_LIMIT,
   CONNECTIONS_LIMIT,
@@ -25,7 +27,7 @@ import { printConfiguration } from './print.ts';
 const CONTEXT = { facts: idleFacts(1), hosts: new Map<string, Endpoint>(), servicePort: () => undefined };
 
 function read(lines: readonly string[]): Configuration {
-  return lines.reduce((state, line) => applyCommand(state, line, 'test', CONTEXT).state, EMPTY_CONFIGURATION);
+  return readInto(EMPTY_CONFIGURATION, lines, CONTEXT);
 }
 
 const number = (max: number, min = 0): fc.Arbitrary<number> => fc.oneof(fc.integer({ min, max }), fc.constant(max));
@@ -156,6 +158,15 @@ const namedAcls = fc
   .array(fc.tuple(name, fc.array(entry, { minLength: 1, maxLength: 4 })), { maxLength: 3 })
   .map((lists) => new Map(lists));
 
+const listen = fc.array(place, { maxLength: 3 });
+/** A farm has what a configuration has of its own, and nothing else. */
+const farm: fc.Arbitrary<Farm> = fc
+  .record({ settings, servers, emergency: special, abuse: special, listen })
+  .map((parts) => farmOf({ ...EMPTY_CONFIGURATION, ...parts }, UNNAMED));
+const farms = fc
+  .array(fc.tuple(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/), farm), { maxLength: 3 })
+  .map((all) => new Map(all));
+
 const configuration: fc.Arbitrary<Configuration> = fc
   .record({
     settings,
@@ -164,8 +175,9 @@ const configuration: fc.Arbitrary<Configuration> = fc
     namedAcls,
     emergency: special,
     abuse: special,
-    listen: fc.array(place, { maxLength: 3 }),
+    listen,
     control: fc.option(place, { nil: undefined }),
+    farms,
   })
   .map((parts) => ({ ...EMPTY_CONFIGURATION, ...parts }));
 
@@ -204,6 +216,9 @@ describe('what is drawn here', () => {
     const parts = Object.keys(EMPTY_CONFIGURATION) as (keyof Configuration)[];
     const plain = (value: unknown): unknown => (value instanceof Map ? [...value] : value);
     expect(neverChanged(parts, (state, key) => plain(state[key as keyof Configuration]) ?? null)).toEqual([]);
+    const ofFarms = drawn.flatMap(({ farms }) => [...farms.values()]);
+    const inFarms = (key: (typeof FARM_KEYS)[number]): unknown[] => ofFarms.map(({ settings }) => settings[key]);
+    expect(FARM_KEYS.filter((key) => inFarms(key).every((value) => value === DEFAULT_SETTINGS[key]))).toEqual([]);
     const keys = Object.keys(UNSET_SERVER) as (keyof ServerConfig)[];
     const values = (key: keyof ServerConfig): unknown[] =>
       drawn.flatMap(({ servers }) => servers.map((each) => JSON.stringify((each ?? UNSET_SERVER)[key])));
@@ -233,6 +248,16 @@ describe('what is written', () => {
         const lines = printConfiguration(state);
         expect(printConfiguration(read(lines))).toEqual(lines);
       }),
+    );
+  });
+
+  test('has a block for each farm with a name behind all else, of what is its own alone', () => {
+    const web = farmOf({ ...EMPTY_CONFIGURATION, settings: { ...DEFAULT_SETTINGS, hash: 'spread' } }, UNNAMED);
+    const alone = printConfiguration(EMPTY_CONFIGURATION);
+    const lines = printConfiguration({ ...EMPTY_CONFIGURATION, farms: new Map([['web', web]]) });
+    expect(lines.slice(0, alone.length + 4)).toEqual([...alone, 'farm web', 'blacklist 30', 'client_acl 0', 'hash']);
+    expect(lines.slice(alone.length + 1).filter((line) => /^(no )?(acl|conn_max|log|debug|farm)/.test(line))).toEqual(
+      [],
     );
   });
 

@@ -127,6 +127,101 @@ describe('what a peer says breaks no line of an answer', () => {
   );
 });
 
+describe('farms', () => {
+  const answers = async (...lines: readonly string[]): Promise<readonly (readonly [string, string])[]> => {
+    const { controller } = stage();
+    const told: (readonly [string, string])[] = [];
+    for (const line of lines) told.push([line, wholeOf(await controller.execute(line))]);
+    return told;
+  };
+
+  test('answer as if each were the only one', async () => {
+    const told = await answers(
+      'farm web',
+      'blacklist 5',
+      'farm web blacklist',
+      'farm web blacklist 7',
+      'farm web blacklist x',
+      'farm web emergency 10.0.0.9:80',
+      'farm web emergency ::',
+      'farm web server 0 address www port 81',
+      'farm web mode',
+      'emergency',
+      'blacklist',
+      '--json farm web blacklist',
+      'no farm web',
+    );
+    expect(told.map(([, reply]) => reply)).toEqual([
+      '',
+      '5\n',
+      '30\n',
+      '7\n',
+      '7\n',
+      '10.0.0.9:80:0:0:0:0\n',
+      '10.0.0.9:80:0:0:0:0\n',
+      '',
+      'no hash no roundrobin no stubborn no weight no prio\n',
+      '',
+      '5\n',
+      '{"blacklist":7}\n',
+      '',
+    ]);
+  });
+
+  test.each([
+    ['farm web tracking', "farm: there is no farm 'web'; 'farms' lists them"],
+    ['farm web tracking x', "tracking: 'x' is not a whole number from 0 to 10000000"],
+    ['no farm web', "no farm: there is no farm 'web'; 'farms' lists them"],
+    [
+      'farm here conn_max 9',
+      'conn_max: is about the whole process; say it without farm here, in a file before the first farm',
+    ],
+    [
+      'farm here reload',
+      'reload: is about the whole process; say it without farm here, in a file before the first farm',
+    ],
+    [
+      'farm here source nobody',
+      'source: is about the whole process; say it without farm here, in a file before the first farm',
+    ],
+  ])('%j is told what is wrong, and not what is elsewhere', async (line, message) => {
+    const { controller } = stage();
+    await controller.execute('farm here');
+    const before = controller.configuration;
+    expect(await controller.execute(line)).toBe(`${message}\n`);
+    expect(controller.configuration).toBe(before);
+  });
+
+  test('tell what they know by themselves, and pass over servers of their own', async () => {
+    const inFarm = { ...idleFacts(1), connectionOf: () => 7 };
+    const { controller, actions } = stage({ facts: { ...idleFacts(1), farm: () => inFarm } });
+    await controller.execute('farm web server 0 address 10.0.0.1 port 80');
+    expect(await controller.execute('farm web socket 3')).toBe('Socket 3 belongs to connection 7\n');
+    expect(await controller.execute('socket 3')).toBe('Socket 3 belongs to connection -1\n');
+    await controller.execute('farm web server 0 blacklist 5');
+    expect(actions).toEqual([{ kind: 'blacklist', farm: 'web', server: 0, seconds: 5 }]);
+  });
+
+  test('are told the port that the system chose for them', async () => {
+    const { controller } = stage({ apply: () => Promise.resolve() });
+    expect(await controller.execute('farm web listen 127.0.0.1:0')).toBe('127.0.0.1:0\n');
+    expect(await controller.execute('farm web listen')).toBe('127.0.0.1:0\n');
+    expect(await controller.execute('listen')).toBe('');
+  });
+
+  test('have files that are obeyed in them', async () => {
+    const told: string[] = [];
+    const include = async (words: readonly string[], _controller: Controller, farm: string): Promise<string> => {
+      told.push(`${farm}: ${words.join(' ')}`);
+      return Promise.resolve('');
+    };
+    const { controller } = stage({ errands: new Map([['include', include]]) });
+    await controller.execute('farm web include f');
+    await controller.execute('include g');
+    expect(told).toEqual(['web: f', ': g']);
+  });
+});
+
 test('lines run one at a time, in the order in which they came', async () => {
   const applied: number[] = [];
   let running = 0;

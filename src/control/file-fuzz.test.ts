@@ -4,7 +4,9 @@ import { expect, test } from 'vitest';
 import { KIND_IPV4 } from '../base/endpoint.ts';
 import { Prng } from '../base/prng.ts';
 import { idleFacts } from '../config/command.ts';
-import { applyCommand, COMMANDS } from '../config/commands.ts';
+import { readInto } from '../config/blocks.suite.ts';
+import { COMMANDS } from '../config/commands.ts';
+import { farmOf, UNNAMED } from '../config/farms.ts';
 import { ConfigError, EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { Parts } from '../config/parts.ts';
 import { printConfiguration } from '../config/print.ts';
@@ -16,10 +18,11 @@ const FILES = Number(process.env['FUZZ_FILES'] ?? (process.env['PEN_LONG'] === u
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
 const CONTEXT = { facts: idleFacts(1), servicePort: () => undefined };
 const AGAIN = { ...CONTEXT, hosts: new Map() };
-const RIGHT = printConfiguration({
+const SERVED: Configuration = {
   ...EMPTY_CONFIGURATION,
   servers: [serverAt({ kind: KIND_IPV4, ip: Uint8Array.of(10, 0, 0, 1), port: 80 }, { max: 1, weight: 3, acl: 5 })],
-});
+};
+const RIGHT = printConfiguration({ ...SERVED, farms: new Map([['web', farmOf(SERVED, UNNAMED)]]) });
 const BITS = [
   '"',
   '\\',
@@ -36,6 +39,9 @@ const BITS = [
   ':',
   '/',
   '0.0.0.0',
+  'farm ',
+  'farm web',
+  'farm mail',
   'include it',
   'include other',
   '[::1]:80',
@@ -89,7 +95,7 @@ test(
         obeyed++;
         // What came of it can be written, and is the same when it is read again.
         const written = printConfiguration(inForce);
-        const read = written.reduce((before, line) => applyCommand(before, line, '', AGAIN).state, EMPTY_CONFIGURATION);
+        const read = readInto(EMPTY_CONFIGURATION, written, AGAIN);
         if (!isDeepStrictEqual(read, inForce)) {
           expect(read, text).toEqual(inForce);
           throw new Error('what is read is of another kind');

@@ -13,7 +13,8 @@ import { Prng } from '../base/prng.ts';
 import { hostText } from '../config/address.ts';
 import { wholeOf } from '../config/answer.ts';
 import { idleFacts } from '../config/command.ts';
-import { applyCommand, COMMANDS, readLine } from '../config/commands.ts';
+import { readInto } from '../config/blocks.suite.ts';
+import { COMMANDS, readLine } from '../config/commands.ts';
 import {
   ConfigError,
   EMPTY_CONFIGURATION,
@@ -119,7 +120,7 @@ function stage(episode: number) {
 
 /** The state is one that a person could have meant, and the tables say the same. */
 function expectSound({ tables, controller }: ReturnType<typeof stage>, after: string): void {
-  const { servers, settings, acls, listen } = controller.configuration;
+  const { servers, settings, acls, listen, farms } = controller.configuration;
   const bank = configAt(tables, currentVersion(tables));
   const problems: string[] = [];
   const check = (isFine: boolean, what: string): void => void (isFine || problems.push(what));
@@ -132,7 +133,11 @@ function expectSound({ tables, controller }: ReturnType<typeof stage>, after: st
     listen.every(({ text }) => typeof text === 'string'),
     'listen',
   );
-  check(rowsUsed(tables, 'servers') === FIRST_SERVER_ROW + servers.length, 'rows of servers');
+  check(rowsUsed(tables, 'servers') >= FIRST_SERVER_ROW + servers.length, 'rows of servers');
+  check(
+    [...farms.values()].every((farm) => farm.servers.length === 0 || farm.servers.at(-1) !== undefined),
+    'servers of farms',
+  );
   check(bank.farms.clientsMax[0] === limitsOf(settings).clientsMax, 'clients_max in the tables');
   const at = servers.length - 1;
   const { endpoint } = servers[at]!;
@@ -146,7 +151,7 @@ function expectSound({ tables, controller }: ReturnType<typeof stage>, after: st
 function expectReadBack({ controller: { configuration } }: ReturnType<typeof stage>, after: string): void {
   const context = { facts: idleFacts(1), hosts: new Map([['www', WWW]]), servicePort: () => undefined };
   const lines = printConfiguration(configuration);
-  const read = lines.reduce((state, text) => applyCommand(state, text, '', context).state, EMPTY_CONFIGURATION);
+  const read = readInto(EMPTY_CONFIGURATION, lines, context);
   if (isDeepStrictEqual(read, configuration)) return;
   expect(read, `SEED=${SEED}: after ${JSON.stringify(after)}, what is written`).toEqual(configuration);
   throw new Error(`SEED=${SEED}: after ${JSON.stringify(after)}: not the same kind of state is read`);

@@ -87,11 +87,20 @@ const VALUES: readonly (readonly [RegExp, readonly string[]])[] = [
   [/MASK/, ['255.255.255.0', '255.0.0.255']],
 ];
 
+/** Farms that meet again, and words that no farm can be called. */
+const FARMS = ['web', 'web', 'mail', 'no', 'farm', '9', 'constructor', 'x'.repeat(63)];
+const NO_FARMS = ['', '-', '.web', 'a/b', '"a b"', 'x'.repeat(64), 'é'];
+
 /** About as long as a line of a peer may be. */
 const LONG = 65_450;
 
 /** One in three as people write them, one in three nearly so, and others that are made of anything. */
 export function drawLine(prng: Prng): string {
+  const farm = pick(prng, prng.chance(1, 9) ? NO_FARMS : FARMS);
+  return prng.chance(1, 4) ? `farm ${farm} ${drawCommand(prng)}` : drawCommand(prng);
+}
+
+function drawCommand(prng: Prng): string {
   if (prng.chance(1, 3)) return plausible(prng);
   if (prng.chance(1, 2)) return nearly(prng);
   if (prng.chance(1, 10)) return noise(prng);
@@ -153,6 +162,7 @@ function wordsSaid(prng: Prng, parameters: readonly Parameter[]): number {
 
 function valuesOf(prng: Prng, command: Command, parameter: Parameter): string[] {
   const { label, words } = parameter;
+  if (label === 'COMMAND...') return prng.chance(1, 2) ? [plausible(prng)] : [];
   if (!label.endsWith('...')) return [valueOf(prng, command, parameter)];
   return Array.from({ length: prng.between(1, 4) }, () => {
     const key = pick(prng, words);
@@ -165,6 +175,7 @@ function valueOf(prng: Prng, command: Command, { label, words, help }: Parameter
   const [, min, max] = /from (-?\d+) to (\d+)/.exec(help) ?? [];
   // Few servers, so that they meet again.
   if (command.name === 'server') return String(prng.below(6));
+  if (command.name === 'farm') return pick(prng, FARMS);
   if (min !== undefined && max !== undefined) return drawNumber(prng, Number(min), Number(max));
   const values = VALUES.find(([pattern]) => pattern.test(label))?.[1];
   return pick(prng, values ?? WORDS);

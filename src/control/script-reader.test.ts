@@ -44,6 +44,37 @@ describe('a file of commands', () => {
     expect(state.settings).toMatchObject({ blacklist: 8, timeout: 5, stubborn: true });
   });
 
+  test('has blocks of farms, which end with the file, and whose includes are in the farm', async () => {
+    file('both', 'timeout 5\nfarm mail\ntimeout 6\n');
+    file('own', 'farm other # and its lines\ntimeout 7\n');
+    const text = 'timeout 2\ninclude own\nblacklist 3\nfarm web\ninclude both\nblacklist 8\nfarm new hash\nstubborn\n';
+    const { state, errors, said } = await run(file('main', `${text}farm last\nfarm one include both\n`));
+    expect(errors).toEqual([]);
+    expect(state.settings).toMatchObject({ timeout: 2, blacklist: 3, stubborn: false });
+    const settings = new Map([...state.farms].map(([name, { settings }]) => [name, settings]));
+    expect([...settings.keys()]).toEqual(['other', 'web', 'mail', 'new', 'last', 'one']);
+    expect(settings.get('other')).toMatchObject({ timeout: 7, blacklist: 30 });
+    expect(settings.get('web')).toMatchObject({ timeout: 5, blacklist: 8, stubborn: true, hash: 'off' });
+    expect(settings.get('new')).toMatchObject({ hash: 'spread', stubborn: false });
+    expect(settings.get('one')).toMatchObject({ timeout: 5 });
+    expect(said.placeOf({ of: 'farm', farm: 'web', part: { of: 'settings', key: 'blacklist' } })).toMatch(/main:6$/);
+  });
+
+  test('tells what is wrong in a block by its line, and a name that cannot be once', async () => {
+    const text = 'farm web\nblacklist x\nconn_max 9\nfarm a/b\ntimeout 5\nserver 70000\nfly\ninclude below/none\n';
+    expect(await mistakes(file('main', text))).toEqual([
+      "main:2 'blacklist': 'x' is not a whole number from 0 to 10000000",
+      "main:3 'conn_max': is about the whole process; say it without farm web, in a file before the first farm",
+      "main:4 'farm': 'a/b' is no name of a farm; it has letters, digits, _, . and -, at most 63, a letter or digit first",
+      "main:6 'server': '70000' is not a whole number from 0 to 65531",
+      "main:7 'fly': there is no such command; 'help' lists them",
+      expect.stringMatching(/^main:8 'include': /),
+    ]);
+    expect(await mistakes(file('main', 'farm a/b include both\n'))).toEqual([
+      expect.stringMatching(/^main:1 'include' 'farm': 'a\/b' is no name/),
+    ]);
+  });
+
   test('that includes itself, by whatever name, is refused where it does', async () => {
     const path = file('loop', 'include round\nstubborn\n');
     file('round', '# first a comment\n\ninclude other-name\n');

@@ -103,6 +103,7 @@ export class Judge {
     return (
       changed.every((key) => HARMLESS.has(key)) &&
       (['listen', 'control', 'servers', 'emergency', 'abuse'] as const).every((part) => before[part] === after[part]) &&
+      [...after.farms.values()].every(({ listen }) => listen.length === 0) &&
       before.acls[0] === after.acls[0]
     );
   }
