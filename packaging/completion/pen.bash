@@ -1,7 +1,7 @@
 # Completion of pen and penctl for bash. Written from the options and commands of Pen: npm run reference writes it again.
 
 _pen_commands() {
-  echo 'server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue include reload plan write control_dir help no'
+  echo 'server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue farm farms include reload plan write control_dir help no'
 }
 
 # Proposes what may follow the words of a command.
@@ -13,7 +13,7 @@ _pen_follow() {
   local command=$1
   if [ "$1" = no ]; then
     if [ $# -eq 1 ]; then
-      _pen_propose 'roundrobin prio weight leastconn hash peek dummy stubborn emergency abuse acl geoip tcp_nodelay source idlers keepalive web_stats log connection_log allow_exit pid_file ascii abort_on_error control_dir'
+      _pen_propose 'roundrobin prio weight leastconn hash peek dummy stubborn emergency abuse acl geoip tcp_nodelay source idlers keepalive web_stats log connection_log allow_exit pid_file ascii abort_on_error farm control_dir'
       return
     fi
     command="no $2"
@@ -41,7 +41,7 @@ _pen_follow() {
   'plan 0') compopt -o default ;;
   'write 0') compopt -o default ;;
   'control_dir 0') compopt -o default ;;
-  'help 0') _pen_propose 'server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue include reload plan write control_dir' ;;
+  'help 0') _pen_propose 'server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue farm farms include reload plan write control_dir' ;;
   esac
 }
 

@@ -63,6 +63,8 @@ function __pen_commands
     echo 'poll'\t'Accepted for old scripts; changes nothing'
     echo 'select'\t'Accepted for old scripts; changes nothing'
     echo 'kqueue'\t'Accepted for old scripts; changes nothing'
+    echo 'farm'\t'Do a command for a farm with a name; no: end the farm'
+    echo 'farms'\t'Tell which farms there are'
     echo 'include'\t'Obey the commands of a file, all or none'
     echo 'reload'\t'Read the file of -F again, as SIGHUP does'
     echo 'plan'\t'Tell what reload would change, and do nothing'

@@ -63,6 +63,8 @@ function __pen_commands
     echo 'poll'\t'Accepted for old scripts; changes nothing'
     echo 'select'\t'Accepted for old scripts; changes nothing'
     echo 'kqueue'\t'Accepted for old scripts; changes nothing'
+    echo 'farm'\t'Do a command for a farm with a name; no: end the farm'
+    echo 'farms'\t'Tell which farms there are'
     echo 'include'\t'Obey the commands of a file, all or none'
     echo 'reload'\t'Read the file of -F again, as SIGHUP does'
     echo 'plan'\t'Tell what reload would change, and do nothing'
@@ -110,6 +112,7 @@ function __penctl_follow
             echo 'pid_file'\t'Where the process number is kept; at start only'
             echo 'ascii'\t'Dumps show text instead of numbers (off)'
             echo 'abort_on_error'\t'End by SIGABRT, which leaves a core, after an error'
+            echo 'farm'\t'Do a command for a farm with a name; no: end the farm'
             echo 'control_dir'\t'The folder of all files that control commands name'
             return
         end
@@ -159,7 +162,7 @@ function __penctl_follow
         case 'control_dir 0'
             __fish_complete_path (commandline -ct)
         case 'help 0'
-            printf '%s\n' server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue include reload plan write control_dir
+            printf '%s\n' server servers roundrobin prio weight leastconn hash peek dummy stubborn blacklist mode emergency abuse tracking clients_max client_prefix clients recent acl geoip client_acl control_acl source_max parked_max trusted_acl conn_max pending_max timeout idle_timeout half_closed_timeout tcp_fastclose tcp_nodelay source idlers keepalive connections connection socket close listen accept_batch backlog control status web_stats log connection_log pid exit allow_exit pid_file debug ascii abort_on_error workers uring epoll node poll select kqueue farm farms include reload plan write control_dir
     end
 end
 

@@ -54,9 +54,10 @@ describe('farms with names', () => {
     expect(configuration).toMatchObject({ listen: [], servers: [] });
     const servers = [...configuration.farms.values()].map((farm) => farm.servers[0]?.endpoint);
     expect(servers, 'without a port they have that of the listener of their farm').toEqual([
-      at('10.0.0.1', 8080),
+      at('10.0.0.1', 0),
       at('10.0.0.2', 25),
     ]);
+    expect(configuration.farms.get('web')?.servers[0]?.hasListenerPort, 'the one each client comes by').toBe(true);
   });
 
   test('leave options to the farm without a name', async () => {

@@ -25,14 +25,14 @@ import {
 } from '../config/model.ts';
 import { printConfiguration } from '../config/print.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX } from '../table/limits.ts';
-import { configAt, currentVersion, rowsUsed } from '../table/publish.ts';
+import { memberAt } from '../table/members.ts';
+import { configAt, currentVersion } from '../table/publish.ts';
 import { createTables, openTables } from '../table/tables.ts';
 import { controlledBalancer } from './actions.ts';
 import { Controller } from './controller.ts';
 import { countriesFor } from './countries.ts';
 import { tableFacts } from './facts.ts';
 import { drawLine, FORMS } from './lines.suite.ts';
-import { FIRST_SERVER_ROW } from './farm-rows.ts';
 import { publish } from './publisher.ts';
 
 const isLong = process.env['PEN_LONG'] !== undefined;
@@ -133,7 +133,7 @@ function expectSound({ tables, controller }: ReturnType<typeof stage>, after: st
     listen.every(({ text }) => typeof text === 'string'),
     'listen',
   );
-  check(rowsUsed(tables, 'servers') >= FIRST_SERVER_ROW + servers.length, 'rows of servers');
+  check(bank.farms.serverCount[0] === servers.length, 'servers in the tables');
   check(
     [...farms.values()].every((farm) => farm.servers.length === 0 || farm.servers.at(-1) !== undefined),
     'servers of farms',
@@ -141,7 +141,7 @@ function expectSound({ tables, controller }: ReturnType<typeof stage>, after: st
   check(bank.farms.clientsMax[0] === limitsOf(settings).clientsMax, 'clients_max in the tables');
   const at = servers.length - 1;
   const { endpoint } = servers[at]!;
-  const written = endpointText(bank.servers.endpoint, (FIRST_SERVER_ROW + at) * ENDPOINT_SIZE);
+  const written = endpointText(bank.servers.endpoint, memberAt(bank, 0, at) * ENDPOINT_SIZE);
   check(written === 'none' || written.includes(hostText(endpoint)), `server ${at} in the tables: ${written}`);
   check(endpoint.kind === KIND_UNIX || (endpoint.port >= 0 && endpoint.port <= 65535), 'port');
   if (problems.length > 0) throw new Error(`SEED=${SEED}: after ${JSON.stringify(after)}: ${problems.join(', ')}`);
