@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_IPV6, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
-import { EMPTY_CONFIGURATION, serverAt } from '../config/model.ts';
+import { EMPTY_FARM } from '../config/farms.ts';
+import { EMPTY_CONFIGURATION, serverAt, type Configuration } from '../config/model.ts';
 import { createEndingRing, writeEnding, type Ending } from '../table/endings.ts';
 import { openRecordRing } from '../table/records.ts';
 import * as schema from '../table/schema.ts';
@@ -24,7 +25,19 @@ const ENDED: Ending = {
   failovers: 2,
 };
 
-function linesOf(...endings: readonly (readonly [Ending, Endpoint])[]): string {
+type Told = readonly (readonly [Ending, Endpoint])[];
+
+const USUAL = {
+  ...EMPTY_CONFIGURATION,
+  servers: [serverAt(SERVER)],
+  emergency: serverAt({ kind: KIND_UNIX, path: '/run/"sorry"' }),
+};
+
+function linesOf(...endings: Told): string {
+  return linesIn(USUAL, endings);
+}
+
+function linesIn(configuration: Configuration, endings: Told): string {
   const ring = openRecordRing(createEndingRing());
   for (const [ending, client] of endings) {
     const record = new Uint8Array(ENDPOINT_SIZE);
@@ -33,8 +46,6 @@ function linesOf(...endings: readonly (readonly [Ending, Endpoint])[]): string {
   }
   ring.publish();
   const lines = new ConnectionLines();
-  const emergency = serverAt({ kind: KIND_UNIX, path: '/run/"sorry"' });
-  const configuration = { ...EMPTY_CONFIGURATION, servers: [serverAt(SERVER)], emergency };
   lines.follow(configuration, planRows(NO_ROWS, configuration));
   lines.begin(WALL - NOW);
   expect(ring.drain((at) => lines.add(ring, at))).toBe(true);
@@ -48,6 +59,18 @@ test('a connection is a line of JSON that tells all about it', () => {
       '"started":"2026-11-28T06:10:03.500Z","wait_ms":0.75,"duration_ms":12.5,"bytes_up":120,"bytes_down":1099511627776,' +
       '"failovers":2,"end":"orderly"}\n',
   );
+});
+
+test('a farm that has a name is named', () => {
+  const servers = [serverAt(SERVER)];
+  const farms = new Map([['shop', { ...EMPTY_FARM, servers: [serverAt({ ...SERVER, port: 81 })] }]]);
+  const configuration = { ...EMPTY_CONFIGURATION, servers, farms };
+  const rows = planRows(NO_ROWS, configuration);
+  const { row, servers: of } = rows.farms.get('shop')!;
+  expect(linesIn(configuration, [[{ ...ENDED, farm: row, server: of[0]! }, CLIENT]])).toContain(
+    '"msg":"connection","farm":"shop","connection":70000,"client":"192.0.2.7:51234","server":"10.0.0.11:81"',
+  );
+  expect(linesIn(configuration, [[{ ...ENDED, farm: row, server: 0 }, CLIENT]])).toContain('"farm":"shop"');
 });
 
 test('what there was not is null; names cannot end a string', () => {
