@@ -134,7 +134,7 @@ describe('several farms', () => {
     const published = begun();
     published.publish(published.state, ['b', UNNAMED, 'a'].map(listener));
     const rows = ['b', UNNAMED, 'a'].map((name) => published.row(name));
-    expect([...published.bank.listeners.farm.slice(0, 3)]).toEqual(rows);
+    expect([...published.bank.listeners.farm.subarray(0, 3)]).toEqual(rows);
     expect(new Set(rows).size).toBe(3);
   });
 

@@ -14,7 +14,10 @@ import type { Dialogue } from './dialogue.ts';
 import { clientKey, judgeList, writePeerAddress, type Policy } from './policy.ts';
 import { violate } from './violation.ts';
 
-/** One client, which is one source as well. */
+/** Between the keys of two farms' clients: there are fewer addresses. */
+const FARM_KEYS = 1024;
+
+/** One client of a farm, which is one source as well where sources have a limit. */
 export class Book {
   /** Accepted and not closed; of these, those for whom a connect was begun. */
   live = 0;
@@ -47,7 +50,7 @@ export class Books {
   }
 
   of(dialogue: Dialogue): Book {
-    const key = clientKey(dialogue.address, this.policy.clientPrefix);
+    const key = clientKey(dialogue.address, this.policy.clientPrefix) + dialogue.farm * FARM_KEYS;
     let book = this.books.get(key);
     if (book === undefined) {
       book = new Book();
@@ -141,12 +144,16 @@ export class Books {
   }
 
   /** At the end of a run: what the tables say of each client lies between what its two ends counted. */
-  compare(tables: Tables): void {
+  compare(tables: Tables, farms: number): void {
+    for (let farm = 0; farm < farms; farm++) this.compareFarm(tables, farm);
+  }
+
+  private compareFarm(tables: Tables, farm: number): void {
     const page = new ClientPage(1024);
     let listed = 0;
-    const byPeer = this.byPeer();
+    const byPeer = this.byPeer(farm);
     for (let from = 1; from !== 0;) {
-      from = readClients(tables, WORKERS_MAX, 0, from, page);
+      from = readClients(tables, WORKERS_MAX, farm, from, page);
       listed += page.count;
       for (let i = 0; i < page.count; i++) this.compareOne(page, i, byPeer);
     }
@@ -169,10 +176,12 @@ export class Books {
     between('received', page.received[i], book.serverReceived, book.clientSent);
   }
 
-  private byPeer(): Map<string, Book> {
+  private byPeer(farm: number): Map<string, Book> {
     const found = new Map<string, Book>();
     const prefix = this.policy.clientPrefix;
-    for (const [address, book] of this.books) {
+    for (const [key, book] of this.books) {
+      if (Math.floor(key / FARM_KEYS) !== farm) continue;
+      const address = key % FARM_KEYS;
       writePeerAddress(this.peer, address, 0);
       const isPrefix = prefix <= 64 && address % 6 >= 3 && address % 6 < 5;
       if (isPrefix) this.peer.fill(0, PEER_SIZE - 8);

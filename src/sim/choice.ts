@@ -22,7 +22,7 @@ export function judgeChoice(dialogue: Dialogue, chosen: SimServer, host: Observe
   }
   // Memory may have decided, and been walked on from.
   if ((books.policy.flags & FARM_F_ROUND_ROBIN) === 0 && books.of(dialogue).accepted > 1) return;
-  const best = bestServers(host);
+  const best = bestServers(dialogue, host);
   if (best.length === 0 || !best.every((server) => isUsable(server, dialogue, host))) return;
   if (!best.includes(chosen)) blame(dialogue, chosen, `the rules name ${best.map(({ index }) => index).join(' or ')}`);
 }
@@ -32,10 +32,10 @@ function blame(dialogue: Dialogue, chosen: SimServer, why: string): never {
 }
 
 /** Those that may be chosen now; none when any may be. */
-function bestServers(host: ObserverHost): readonly SimServer[] {
+function bestServers({ farm }: Dialogue, host: ObserverHost): readonly SimServer[] {
   const { flags, weight, prio } = host.books.policy;
   const isWeighted = (flags & FARM_F_WEIGHT) !== 0;
-  const there = host.servers.filter((server) => !server.isExtra && isThere(server, host));
+  const there = host.servers.filter((server) => !server.isExtra && server.isOf(farm) && isThere(server, host));
   if ((flags & FARM_F_PRIO) !== 0) return lowest(there, ({ index }) => prio[index]).slice(0, 1);
   const weighty = there.filter(({ index }) => !isWeighted || weight[index] > 0);
   if ((flags & FARM_F_LEASTCONN) !== 0)

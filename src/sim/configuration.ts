@@ -37,12 +37,12 @@ export function abuseIndex(settings: SeedSettings): number {
   return settings.policy.hasAbuse ? serverCount(settings) - 1 : -1;
 }
 
-/** Makes tables with one farm, its servers and listeners, and publishes them. */
+/** Makes tables with farms, their servers between each other, and their listeners, and publishes them. */
 export function configure(settings: SeedSettings, listenerFds: readonly number[]): Tables {
   const tables = openTables(createTables());
   const lists = listsOf(settings.policy);
   const draft = beginPublish(tables, {
-    farms: 1,
+    farms: settings.farms,
     members: settings.servers,
     servers: SERVER_ROW_FIRST + serverCount(settings),
     listeners: listenerFds.length,
@@ -50,24 +50,15 @@ export function configure(settings: SeedSettings, listenerFds: readonly number[]
     ...rowsOfLists(lists),
   });
   if (draft === undefined) throw new Error('the first publish is not held up');
-  draft.farms.flags[0] =
-    settings.policy.flags |
-    (settings.isStubborn ? FARM_F_STUBBORN : 0) |
-    (settings.isPeeking ? FARM_F_PEEK : 0) |
-    (settings.isDummy ? FARM_F_DUMMY : 0);
   draft.settings.idlers[0] = settings.idlers;
-  const rows = Array.from({ length: settings.servers }, (_, index) => SERVER_ROW_FIRST + index);
-  writeMembers(draft, 0, 0, rows);
-  if (settings.hasEmergency) draft.farms.emergencyServer[0] = SERVER_ROW_FIRST + settings.servers;
-  if (settings.policy.hasAbuse) draft.farms.abuseServer[0] = SERVER_ROW_FIRST + abuseIndex(settings);
-  draft.farms.fastclose[0] = settings.fastclose;
-  writePolicy(draft, settings.policy, serverCount(settings));
+  writeFarms(draft, settings);
+  writePolicy(draft, settings);
   writeLists(draft, lists);
-  writeTuning(draft, new Tuning(settings), serverCount(settings));
+  writeTuning(draft, new Tuning(settings), settings);
   for (let i = 0; i < serverCount(settings); i++) writeServer(draft.servers.endpoint, i);
   for (const [index, fd] of listenerFds.entries()) {
     draft.listeners.fd[index] = fd;
-    draft.listeners.farm[index] = 0;
+    draft.listeners.farm[index] = index % settings.farms;
   }
   draft.settings.listenerCount[0] = listenerFds.length;
   draft.settings.tcpNoDelay[0] = 1;
@@ -80,14 +71,33 @@ export function configure(settings: SeedSettings, listenerFds: readonly number[]
   return tables;
 }
 
-function writePolicy(draft: ConfigBank, policy: Policy, servers: number): void {
+function writeFarms(draft: ConfigBank, settings: SeedSettings): void {
   const { farms } = draft;
-  farms.trackingMs[0] = policy.trackingMs;
-  farms.clientsMax[0] = policy.clientsMax;
-  farms.clientPrefix[0] = policy.clientPrefix;
-  farms.clientAcl[0] = policy.clientAcl;
+  let position = 0;
+  for (let farm = 0; farm < settings.farms; farm++) {
+    farms.flags[farm] =
+      settings.policy.flags |
+      (settings.isStubborn ? FARM_F_STUBBORN : 0) |
+      (settings.isPeeking ? FARM_F_PEEK : 0) |
+      (settings.isDummy ? FARM_F_DUMMY : 0);
+    const rows: number[] = [];
+    for (let index = farm; index < settings.servers; index += settings.farms) rows.push(SERVER_ROW_FIRST + index);
+    position = writeMembers(draft, farm, position, rows);
+    if (settings.hasEmergency) farms.emergencyServer[farm] = SERVER_ROW_FIRST + settings.servers;
+    if (settings.policy.hasAbuse) farms.abuseServer[farm] = SERVER_ROW_FIRST + abuseIndex(settings);
+    farms.fastclose[farm] = settings.fastclose;
+  }
+}
+
+function writePolicy(draft: ConfigBank, settings: SeedSettings): void {
+  const { farms } = draft;
+  const { policy } = settings;
+  farms.trackingMs.fill(policy.trackingMs);
+  farms.clientsMax.fill(policy.clientsMax);
+  farms.clientPrefix.fill(policy.clientPrefix);
+  farms.clientAcl.fill(policy.clientAcl);
   draft.settings.trustedAcl[0] = policy.trustedAcl < 0 ? ACL_NONE : policy.trustedAcl;
-  for (let i = 0; i < servers; i++) {
+  for (let i = 0; i < serverCount(settings); i++) {
     const row = SERVER_ROW_FIRST + i;
     draft.servers.weight[row] = policy.weight[i];
     draft.servers.prio[row] = policy.prio[i];
@@ -135,17 +145,17 @@ export function publishServer(tables: Tables, index: number, isConfigured: boole
   return true;
 }
 
-function writeTuning(draft: ConfigBank, tuning: Tuning, servers: number): void {
-  draft.farms.blacklistMs[0] = tuning.blacklistMs;
-  draft.farms.connectTimeoutMs[0] = tuning.connectTimeoutMs;
-  draft.farms.idleTimeoutMs[0] = tuning.idleTimeoutMs;
-  draft.farms.halfClosedTimeoutMs[0] = tuning.halfClosedTimeoutMs;
+function writeTuning(draft: ConfigBank, tuning: Tuning, settings: SeedSettings): void {
+  draft.farms.blacklistMs.fill(tuning.blacklistMs);
+  draft.farms.connectTimeoutMs.fill(tuning.connectTimeoutMs);
+  draft.farms.idleTimeoutMs.fill(tuning.idleTimeoutMs);
+  draft.farms.halfClosedTimeoutMs.fill(tuning.halfClosedTimeoutMs);
   draft.settings.connMax[0] = tuning.connMax;
   draft.settings.pendingMax[0] = tuning.pendingMax;
   draft.settings.acceptBatch[0] = tuning.acceptBatch;
   draft.settings.sourceMax[0] = tuning.sourceMax;
   draft.settings.parkedMax[0] = tuning.parkedMax;
-  for (let i = 0; i < servers; i++) draft.servers.max[SERVER_ROW_FIRST + i] = tuning.serverMax[i];
+  for (let i = 0; i < serverCount(settings); i++) draft.servers.max[SERVER_ROW_FIRST + i] = tuning.serverMax[i];
 }
 
 /** Publishes other deadlines and limits. @returns false, with nothing drawn, when the worker has not yet moved on. */
@@ -159,7 +169,7 @@ export function publishTuning(
   const draft = beginPublish(tables, {});
   if (draft === undefined) return false;
   tuning.redraw(prng, settings, nowUs);
-  writeTuning(draft, tuning, serverCount(settings));
+  writeTuning(draft, tuning, settings);
   commitPublish(tables);
   return true;
 }

@@ -59,6 +59,8 @@ export class Dialogue {
   connectUs = 0;
   /** Which of the seed's addresses its client has. */
   address = 0;
+  /** Whose listener it comes to. */
+  farm = 0;
   /** Key of the listener it came to. */
   listener = 0;
   /** Its number in the order of accepting; 0 before. */

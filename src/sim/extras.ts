@@ -1,4 +1,4 @@
-/** What some seeds have beside everything else: `peek`, `dummy`, `idlers`; and what must be true of them. */
+/** What some seeds have beside everything else: `peek`, `dummy`, `idlers`, several farms; and what must be true of them. */
 import type { Prng } from '../base/prng.ts';
 import { sumLanes } from '../table/columns.ts';
 import type { Tables } from '../table/tables.ts';
@@ -15,6 +15,8 @@ export interface Extras {
   isDummy: boolean;
   /** Connections to servers without a client. */
   idlers: number;
+  /** Listeners and servers are dealt out to so many farms, which have all else alike. */
+  farms: number;
 }
 
 /** A silent client is looked at this early at the soonest, when there is no idle timeout: no connect timeout is shorter. */
@@ -31,7 +33,13 @@ export function drawExtras(prng: Prng): Extras {
     isDummy,
     isPeeking: !isDummy && prng.chance(1, 6),
     idlers: prng.chance(1, 4) ? 1 + prng.skewed(60) : 0,
+    farms: prng.between(1, 3),
   };
+}
+
+/** As many farms as have a listener and a server each. A source is one for all farms, and has one book: not where it has a limit. */
+export function farmsWithin({ farms, listeners, servers, policy }: Scene['settings']): number {
+  return policy.sourceMax > 0 ? 1 : Math.min(farms, listeners, servers);
 }
 
 /** Where clients are looked at first, many of those who fall silent never say a word. */
@@ -114,8 +122,9 @@ function mayHaveIdlers({ settings, tuning, servers, books }: HealedScene): boole
     tuning.pendingMax / workers > 1 + listeners &&
     descriptorMax > (4 + 2 * listeners) * workers;
   const isServer = servers.some(
-    ({ index, isExtra, isConfigured }) =>
+    ({ index, farm, isExtra, isConfigured }) =>
       !isExtra &&
+      farm === 0 &&
       isConfigured &&
       tuning.serverMax[index] === 0 &&
       books.policy.lists[books.policy.acl[index]].length === 0,

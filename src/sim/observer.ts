@@ -119,6 +119,7 @@ export class Observer implements LoopObserver {
     if (blacklistedUntil(host.tables, server.row) > Math.floor(host.clock.nowUs / 100_000))
       violate('blacklist', `an idler connects to server ${server.index}, which is blacklisted`);
     if (server.isAbuse) violate('access', 'an idler goes to the abuse server');
+    if (!server.isOf(0)) violate('farm', `an idler goes to server ${server.index}, which is not of the first farm`);
     host.faults.note(F_IDLER);
     sock.server = server.row;
     server.idlers++;

@@ -108,12 +108,16 @@ function judgeUnserved(client: Actor, dialogue: Dialogue, scene: Scene): void {
     return;
   }
   if (scene.settings.isStubborn) {
-    if (hasChoice(dialogue, scene) && scene.servers.every((server) => server.isExtra || wasWell(server)))
+    const own = scene.servers.filter((server) => !server.isExtra && server.isOf(dialogue.farm));
+    if (hasChoice(dialogue, scene) && own.every(wasWell))
       violate('unserved', `${client.describe()} is not served though all servers were well`);
     return;
   }
   const server = scene.servers.find(
-    (candidate) => wasWell(candidate) && (candidate.isEmergency || (!candidate.isAbuse && hasChoice(dialogue, scene))),
+    (candidate) =>
+      candidate.isOf(dialogue.farm) &&
+      wasWell(candidate) &&
+      (candidate.isEmergency || (!candidate.isAbuse && hasChoice(dialogue, scene))),
   );
   if (server !== undefined)
     violate('unserved', `${client.describe()} is not served though server ${server.index} was well`);
@@ -129,12 +133,18 @@ function hasChoice(dialogue: Dialogue, { books, servers }: Scene): boolean {
   const { flags, weight } = books.policy;
   if ((flags & FARM_F_PRIO) !== 0 || (flags & FARM_F_WEIGHT) === 0) return true;
   return servers.some(
-    ({ isExtra, index, goodSinceUs }) => !isExtra && weight[index] > 0 && goodSinceUs < dialogue.connectUs,
+    (server) =>
+      !server.isExtra &&
+      server.isOf(dialogue.farm) &&
+      weight[server.index] > 0 &&
+      server.goodSinceUs < dialogue.connectUs,
   );
 }
 
 /** Who may be connected to whom. */
 export function judgeAccess(dialogue: Dialogue, server: SimServer, { books }: Scene): void {
+  if (!server.isOf(dialogue.farm))
+    violate('farm', `dialogue ${dialogue.id} of farm ${dialogue.farm} goes to server ${server.index} of another`);
   const isDenied = books.isDenied(dialogue);
   if (isDenied !== server.isAbuse)
     violate('access', `dialogue ${dialogue.id}, ${isDenied ? 'denied' : 'permitted'}, goes to server ${server.index}`);
@@ -146,7 +156,9 @@ export function judgeAccess(dialogue: Dialogue, server: SimServer, { books }: Sc
 export function judgeEmergency(dialogue: Dialogue, scene: Scene): void {
   if (scene.shortageUs >= dialogue.connectUs || dialogue.session?.isAborted === true) return;
   if (!hasChoice(dialogue, scene)) return;
-  const server = scene.servers.find((candidate) => !candidate.isExtra && wasThere(candidate, dialogue, scene));
+  const server = scene.servers.find(
+    (candidate) => !candidate.isExtra && candidate.isOf(dialogue.farm) && wasThere(candidate, dialogue, scene),
+  );
   if (server !== undefined)
     violate('emergency', `dialogue ${dialogue.id} goes to the emergency server though server ${server.index} was well`);
 }

@@ -1,6 +1,6 @@
 /** Runs one seed, or many. */
 import { Prng } from '../base/prng.ts';
-import { drawExtras } from './extras.ts';
+import { drawExtras, farmsWithin } from './extras.ts';
 import { FAULT_NAMES, Faults } from './faults.ts';
 import { drawSettings } from './settings.ts';
 import type { DrivenFactory } from './post.ts';
@@ -57,6 +57,7 @@ export function runSeed(
   const settings = { ...drawSettings(prng, options.connections), ...drawExtras(new Prng(seed + EXTRA_SEEDS)) };
   const { workers = 1, canFail = false } = options;
   if (workers > 1) Object.assign(settings, { workers, canFail, listeners: 1 });
+  settings.farms = farmsWithin(settings);
   const world = new World(settings, faults, prng, make);
   world.trace.isOn = options.isTraced;
   let failure: SeedFailure | undefined;

@@ -29,6 +29,8 @@ export class SimServer implements ListenerOwner {
   isEmergency = false;
   /** Takes those whom the farm denies. */
   isAbuse = false;
+  /** Whose clients it serves; the emergency and the abuse server serve those of all. */
+  farm = 0;
   readonly sessions = new Set<Actor>();
   /** Bytes that its ends have sent and received, of those that are done. */
   sent = 0;
@@ -51,6 +53,11 @@ export class SimServer implements ListenerOwner {
   /** Not one of those that are chosen from. */
   get isExtra(): boolean {
     return this.isEmergency || this.isAbuse;
+  }
+
+  /** Whether clients of the farm may be sent here. */
+  isOf(farm: number): boolean {
+    return this.isExtra || this.farm === farm;
   }
 
   get isUp(): boolean {

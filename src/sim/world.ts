@@ -137,6 +137,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
       );
       server.isAbuse = i === abuseIndex(settings);
       server.isEmergency = i >= settings.servers && !server.isAbuse;
+      server.farm = i % settings.farms;
       server.start(BACKLOG);
       this.servers.push(server);
     }
@@ -264,7 +265,9 @@ export class World implements EventSink, ActorHost, ObserverHost {
     this.openActors++;
     actor.begin(true, dialogue.id, dialogue, sock);
     const isRare = !this.settings.isLopsided || prng.chance(1, 200);
-    net.connect(sock, LISTENER_KEY_FIRST + (isRare ? prng.below(this.listeners.length) : 0));
+    const listener = isRare ? prng.below(this.listeners.length) : 0;
+    dialogue.farm = listener % this.settings.farms;
+    net.connect(sock, LISTENER_KEY_FIRST + listener);
   }
 
   private newActor(): Actor {
@@ -493,7 +496,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
     ]);
     auditEnd(tables, this.servers);
     this.ledger.compare(tables, this.shortageUs < 0 && !this.crew?.failures);
-    this.books.compare(tables);
+    this.books.compare(tables, this.settings.farms);
     auditTraffic(tables, this.dialogues, this.servers);
     noteCounters(tables, this.faults);
   }
