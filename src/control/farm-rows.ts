@@ -185,7 +185,11 @@ function all({ farms, left }: FarmRows): RowsOfFarm[] {
 function takenRows(rows: FarmRows): Uint8Array {
   const taken = new Uint8Array(SERVERS_MAX);
   taken.fill(1, 0, FIRST_SERVER_ROW);
-  for (const each of all(rows)) for (const row of serverRowsOf(each)) taken[row] = 1;
+  for (const { servers, emergency, abuse } of all(rows)) {
+    // Not by an iterator: there may be many.
+    for (let index = 0; index < servers.length; index++) taken[servers[index] ?? 0] = 1;
+    taken[emergency] = taken[abuse] = 1;
+  }
   return taken;
 }
 

@@ -132,6 +132,18 @@ const plants: readonly Plant[] = [
     from: 'else if (e.spoken.count === 0 && e.connecting < pendingShareOfOwn(e))',
     to: 'else if (true)',
   },
+  {
+    name: 'everybody is of the first farm, wherever they came to',
+    file: 'engine/acceptor.js',
+    from: 'e.clearRow(slot, e.acceptor.farm[listener]);',
+    to: 'e.clearRow(slot, 0);',
+  },
+  {
+    name: 'strangers: after a failure the servers of another farm are next',
+    file: 'balance/attempt.js',
+    from: 'return memberAt(config, farm, next % count);',
+    to: 'return memberAt(config, 0, next % count);',
+  },
 ];
 
 let garden: Garden;
