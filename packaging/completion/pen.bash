@@ -10,6 +10,13 @@ _pen_follow() {
     _pen_propose "$(_pen_commands)"
     return
   fi
+  if [ $# -gt 2 ] && [ "$1" = farm ]; then
+    if [ "$3 $#" = 'no 3' ]; then
+      _pen_propose 'roundrobin prio weight leastconn hash peek dummy stubborn emergency abuse'
+      return
+    fi
+    shift 2
+  fi
   local command=$1
   if [ "$1" = no ]; then
     if [ $# -eq 1 ]; then
@@ -37,6 +44,7 @@ _pen_follow() {
   'log 0') compopt -o default ;;
   'connection_log 0') compopt -o default ;;
   'pid_file 0') compopt -o default ;;
+  'farm 1') _pen_propose 'abuse blacklist client_acl client_prefix clients clients_max close connection connections dummy emergency half_closed_timeout hash idle_timeout include leastconn listen mode peek prio recent roundrobin server servers socket status stubborn tcp_fastclose timeout tracking weight no' ;;
   'include 0') compopt -o default ;;
   'plan 0') compopt -o default ;;
   'write 0') compopt -o default ;;

@@ -86,6 +86,22 @@ function __penctl_follow
         __pen_commands
         return
     end
+    if test (count $words) -gt 2; and test "$words[1]" = farm
+        if test "$words[3..-1]" = no
+            echo 'roundrobin'\t'Clients do not keep their server'
+            echo 'prio'\t'Choose the server with the lowest prio'
+            echo 'weight'\t'Choose the server with fewest connections per weight'
+            echo 'leastconn'\t'Choose the server with fewest connections'
+            echo 'hash'\t'Choose a server by the client\'s address'
+            echo 'peek'\t'Choose a server when the client has said something'
+            echo 'dummy'\t'Answer clients by a line of HTML, without a server'
+            echo 'stubborn'\t'Close clients whose server fails, try no other'
+            echo 'emergency'\t'The server used when no other can be reached'
+            echo 'abuse'\t'The server for clients that client_acl denies'
+            return
+        end
+        set -e words[1..2]
+    end
     set -l command $words[1]
     if test "$command" = no
         if test (count $words) -eq 1
@@ -153,6 +169,8 @@ function __penctl_follow
             __fish_complete_path (commandline -ct)
         case 'pid_file 0'
             __fish_complete_path (commandline -ct)
+        case 'farm 1'
+            printf '%s\n' abuse blacklist client_acl client_prefix clients clients_max close connection connections dummy emergency half_closed_timeout hash idle_timeout include leastconn listen mode peek prio recent roundrobin server servers socket status stubborn tcp_fastclose timeout tracking weight no
         case 'include 0'
             __fish_complete_path (commandline -ct)
         case 'plan 0'

@@ -109,8 +109,13 @@ export interface Call extends View {
 
 /** What a command asks the running process to do, beyond having another state. */
 export type Action =
-  /** Passes a server of a farm, **Default** the unnamed one, over for so many seconds; 0 lets it be tried at once. */
-  | { readonly kind: 'blacklist'; readonly server: number; readonly seconds: number; readonly farm?: string }
+  /** Passes the server over for so many seconds; 0 lets it be tried at once. Its farm: **default** that without a name. */
+  | {
+      readonly kind: 'blacklist';
+      readonly server: number;
+      readonly seconds: number;
+      readonly farm?: string | undefined;
+    }
   | { readonly kind: 'close'; readonly connection: number }
   /** Writes the status page to its file, which other commands do not wait for. */
   | { readonly kind: 'statistics' }
@@ -162,6 +167,13 @@ export interface Facts {
 /** What is known about a farm, and about all other things. */
 export function factsOf(facts: Facts, farm: string): Facts {
   return farm === UNNAMED ? facts : facts.farm(farm);
+}
+
+/** How many connections a farm has. @param others farms with names: what none of them has is the unnamed one's. */
+export function connectionsOf(facts: Facts, farm: string, others: Iterable<string>): number {
+  const count = (name: string): number => factsOf(facts, name).connections(0, Number.MAX_SAFE_INTEGER).length;
+  if (farm !== UNNAMED) return count(farm);
+  return [...others].reduce((rest, name) => Math.max(0, rest - count(name)), count(UNNAMED));
 }
 
 /** Before anything runs: for commands that options and files give. */

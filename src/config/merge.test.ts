@@ -346,6 +346,18 @@ describe('a plan', () => {
     ]);
   });
 
+  test('counts as those of the unnamed farm what no other has', () => {
+    const story = new Story(LISTEN).start(S0, 'farm web', 'listen 127.0.0.1:81', S0, 'farm mail');
+    const before = story.inForce;
+    story.reload(S0, 'farm web', 'listen 127.0.0.1:81', S0, 'farm mail', 'hash').penctl('listen 83');
+    const known = { ...facts, farm: (): Facts => ({ ...facts, connections: () => [3] }) };
+    const planned = planText({ before, after: story.inForce, actions: [], notices: [] }, known).split('\n');
+    expect(planned.slice(-3, -1)).toEqual([
+      'the listener moves: all 6 connections go on',
+      '6 connections touched, none ended',
+    ]);
+  });
+
   test('counts those of the emergency and abuse servers', () => {
     const story = new Story(LISTEN).start(S0, 'emergency 10.0.0.9:80', 'abuse 10.0.0.8:80');
     const before = story.inForce;

@@ -1,7 +1,7 @@
 /** The difference between two configurations as lines of commands, and whom it touches. */
-import { factsOf, type Action, type Command, type Facts } from './command.ts';
+import { connectionsOf, factsOf, type Action, type Command, type Facts } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { viewOfFarm } from './farms.ts';
+import { farmNames, UNNAMED, viewOfFarm } from './farms.ts';
 import { aclOf, EMPTY_CONFIGURATION, isSamePlace, type Configuration } from './model.ts';
 import { ABUSE, EMERGENCY } from './rows.ts';
 
@@ -156,28 +156,27 @@ interface Touched {
 }
 
 function touched(before: Configuration, after: Configuration, facts: Facts): string[] {
-  const own = touchedOf(before, after, facts);
-  const farms = changedFarms(before, after)
-    .filter((name) => before.farms.has(name))
-    .map((name) => touchedOfFarm(name, before, after, factsOf(facts, name)));
-  const sum = [own, ...farms].reduce((all, one) => all + one.sum, 0);
-  return [...[own, ...farms].flatMap(({ lines }) => lines), `${sum} connections touched, none ended`];
+  const isChanged = new Set(changedFarms(before, after));
+  const farms = farmNames(before).filter((name) => name === UNNAMED || isChanged.has(name));
+  const all = farms.map((name) => touchedIn(name, before, after, facts));
+  const sum = all.reduce((rest, one) => rest + one.sum, 0);
+  return [...all.flatMap(({ lines }) => lines), `${sum} connections touched, none ended`];
 }
 
-function touchedOfFarm(name: string, before: Configuration, after: Configuration, facts: Facts): Touched {
+function touchedIn(name: string, before: Configuration, after: Configuration, facts: Facts): Touched {
+  const count = (): number => connectionsOf(facts, name, before.farms.keys());
+  if (name === UNNAMED) return touchedOf(before, after, facts, count);
   if (after.farms.has(name)) {
-    const { lines, sum } = touchedOf(viewOfFarm(before, name), viewOfFarm(after, name), facts);
+    const inFarm = factsOf(facts, name);
+    const { lines, sum } = touchedOf(viewOfFarm(before, name), viewOfFarm(after, name), inFarm, count);
     return { lines: lines.map((line) => `farm ${name}: ${line}`), sum };
   }
-  const sum = allOf(facts);
+  const sum = count();
   return { lines: [`farm ${name} goes: ${sum} connections go on to their end`], sum };
 }
 
-function allOf(facts: Facts): number {
-  return facts.connections(0, Number.MAX_SAFE_INTEGER).length;
-}
-
-function touchedOf(before: Configuration, after: Configuration, facts: Facts): Touched {
+/** @param count all connections of the farm. */
+function touchedOf(before: Configuration, after: Configuration, facts: Facts, count: () => number): Touched {
   const lines: string[] = [];
   let sum = 0;
   const tell = (name: string, connections: number, isThere: boolean): void => {
@@ -195,7 +194,7 @@ function touchedOf(before: Configuration, after: Configuration, facts: Facts): T
     tell(`the ${name} server`, facts.servers(EMERGENCY, ABUSE)(number).connections, after[name] !== undefined);
   }
   if (!isSamePlace(before.listen, after.listen)) {
-    sum = allOf(facts);
+    sum = count();
     lines.push(`the listener moves: all ${sum} connections go on`);
   }
   return { lines, sum };

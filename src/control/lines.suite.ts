@@ -162,7 +162,7 @@ function wordsSaid(prng: Prng, parameters: readonly Parameter[]): number {
 
 function valuesOf(prng: Prng, command: Command, parameter: Parameter): string[] {
   const { label, words } = parameter;
-  if (label === 'COMMAND...') return prng.chance(1, 2) ? [plausible(prng)] : [];
+  if (command.name === 'farm' && label === 'COMMAND') return prng.chance(1, 2) ? [plausible(prng)] : [];
   if (!label.endsWith('...')) return [valueOf(prng, command, parameter)];
   return Array.from({ length: prng.between(1, 4) }, () => {
     const key = pick(prng, words);

@@ -34,6 +34,11 @@ const LINES: readonly (readonly [string, readonly string[]])[] = [
   ['penctl /run/pen.ctl server 0 max 5 ha', ['hard']],
   ['penctl /run/pen.ctl server 0 max 5 hard 7 we', ['weight']],
   ['penctl /run/pen.ctl help ser', ['server', 'servers']],
+  ['penctl /run/pen.ctl farm web ser', ['server', 'servers']],
+  ['penctl /run/pen.ctl farm web conn_m', []],
+  ['penctl /run/pen.ctl farm web no tcp_n', []],
+  ['penctl /run/pen.ctl farm web no has', ['hash']],
+  ['penctl /run/pen.ctl farm web server 0 ma', ['max']],
   ['penctl /run/pen.ctl nonsense x', []],
 ];
 

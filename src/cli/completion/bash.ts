@@ -1,6 +1,7 @@
 /** Completion for bash. */
 import {
   COMMAND_WORDS,
+  FARM_NO_WORDS,
   GENERATED,
   NO_WORDS,
   POSITIONS,
@@ -43,6 +44,13 @@ _pen_follow() {
   if [ $# -eq 0 ]; then
     _pen_propose "$(_pen_commands)"
     return
+  fi
+  if [ $# -gt 2 ] && [ "$1" = farm ]; then
+    if [ "$3 $#" = 'no 3' ]; then
+      _pen_propose '${listOf(FARM_NO_WORDS)}'
+      return
+    fi
+    shift 2
   fi
   local command=$1
   if [ "$1" = no ]; then

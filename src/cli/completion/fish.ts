@@ -1,6 +1,7 @@
 /** Completion for fish. */
 import {
   COMMAND_WORDS,
+  FARM_NO_WORDS,
   GENERATED,
   NO_WORDS,
   POSITIONS,
@@ -54,6 +55,12 @@ function __penctl_follow
     if test (count $words) -eq 0
         __pen_commands
         return
+    end
+    if test (count $words) -gt 2; and test "$words[1]" = farm
+        if test "$words[3..-1]" = no
+${printed(FARM_NO_WORDS, 12)}            return
+        end
+        set -e words[1..2]
     end
     set -l command $words[1]
     if test "$command" = no

@@ -1,6 +1,7 @@
 /** What may be written where: the registry of commands and the options, as completion needs them. */
 import { type Command, type Parameter } from '../../config/command.ts';
 import { COMMANDS } from '../../config/commands.ts';
+import { FARM_WORDS } from '../../config/commands/scope.ts';
 import { OPTIONS, type Option } from '../options.ts';
 
 /** A word with its meaning. */
@@ -31,6 +32,9 @@ export const NO_WORDS: readonly Word[] = COMMANDS.filter(({ no }) => no).map(({ 
   word: name,
   help,
 }));
+
+/** The same behind the name of a farm. */
+export const FARM_NO_WORDS: readonly Word[] = NO_WORDS.filter(({ word }) => FARM_WORDS.includes(word));
 
 /** Where words or files may be proposed; elsewhere there are numbers, addresses and the like. */
 export const POSITIONS: readonly Position[] = COMMANDS.flatMap((command) => [

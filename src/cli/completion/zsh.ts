@@ -1,6 +1,7 @@
 /** Completion for zsh. */
 import {
   COMMAND_WORDS,
+  FARM_NO_WORDS,
   GENERATED,
   NO_WORDS,
   POSITIONS,
@@ -26,20 +27,15 @@ export function zshCompletion(): string {
   return `#compdef pen penctl
 # Completion of pen and penctl for zsh. ${GENERATED}
 
-_pen_commands() {
-  local -a known=(
-${described(COMMAND_WORDS)}  )
-  _describe command known
-}
-
-_pen_switches() {
-  local -a known=(
-${described(NO_WORDS)}  )
-  _describe command known
-}
-
-# Proposes what may follow the words of a command.
+${describing('commands', COMMAND_WORDS)}${describing('switches', NO_WORDS)}${describing('farm_switches', FARM_NO_WORDS)}# Proposes what may follow the words of a command.
 _pen_follow() {
+  if [[ $# -gt 2 && $1 == farm ]]; then
+    if [[ $# -eq 3 && $3 == no ]]; then
+      _pen_farm_switches
+      return
+    fi
+    shift 2
+  fi
   local command=$1
   case $# in
   0) _pen_commands; return ;;
@@ -81,6 +77,17 @@ case $service in
 penctl) _pen_control ;;
 *) _pen_program ;;
 esac
+`;
+}
+
+/** A function that proposes words. */
+function describing(name: string, words: readonly Word[]): string {
+  return `_pen_${name}() {
+  local -a known=(
+${described(words)}  )
+  _describe command known
+}
+
 `;
 }
 

@@ -1,11 +1,21 @@
 /** Commands about farms with names: which there are, one more, one less. What one of them does is said behind its name. */
 import { field, tellList, type Fields } from '../answer.ts';
-import { answer, factsOf, type Call, type Command, type Outcome, type Parameter, type View } from '../command.ts';
+import {
+  answer,
+  connectionsOf,
+  factsOf,
+  type Call,
+  type Command,
+  type Outcome,
+  type Parameter,
+  type View,
+} from '../command.ts';
 import { checkFarmRoom, EMPTY_FARM, farmNames, farmOf, noSuchFarm, parseFarm } from '../farms.ts';
 import { ConfigError, isUsed, textOfListen, type Configuration } from '../model.ts';
 import { clientPages } from '../rows.ts';
 import { quoted } from '../words.ts';
 import { question } from './kinds.ts';
+import { FARM_WORDS } from './scope.ts';
 
 const subject = 'farms';
 const NAME: Parameter = {
@@ -22,7 +32,13 @@ const farm: Command = {
   help: 'Do a command for a farm with a name; no: end the farm',
   parameters: [
     NAME,
-    { label: 'COMMAND...', isOptional: true, words: [], help: 'a command that is about one farm, with its words' },
+    {
+      label: 'COMMAND',
+      isOptional: true,
+      isRepeated: true,
+      words: [...FARM_WORDS, 'no'],
+      help: `a command about one farm, with its words: ${FARM_WORDS.join(', ')}; or no and such a command`,
+    },
   ],
   no: [NAME],
   sets: ([name]) => (name === undefined ? [] : [{ of: 'farms', farm: name }]),
@@ -78,7 +94,7 @@ function* farmPages({ state, facts }: View): Generator<readonly FarmRow[]> {
       name,
       listen: textOfListen(listen),
       servers: servers.filter((server) => server !== undefined && isUsed(server)).length,
-      connections: view.facts.connections(0, Number.MAX_SAFE_INTEGER).length,
+      connections: connectionsOf(facts, name, state.farms.keys()),
       clients,
     };
     yield [row];

@@ -30,5 +30,10 @@ not bound.`,
   idle_timeout: `Whoever reads is not idle, however slow.`,
   tcp_fastclose: `\`up\` is the server's, \`down\` the client's, \`both\` either. What was received before is delivered first.`,
   listen: `What cannot be opened changes nothing. Port 0 is one that the system chooses.`,
+  farm: `What is said behind the name is said of that farm, which is made by it. It begins with nothing: it inherits neither
+servers nor settings. \`farm NAME\` alone on a line of a file begins a block: all lines up to the next such line, or to
+the end of the file, are about that farm. Access lists are there for all farms. \`no farm\` closes its listeners; its
+connections go on to their end.`,
+  farms: `The one without a name comes first.`,
   abort_on_error: `The system keeps a core only where it is told to, as by \`ulimit -c unlimited\`.`,
 };

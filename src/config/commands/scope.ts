@@ -34,6 +34,9 @@ const OF_A_FARM: ReadonlySet<string> = new Set([
   'status',
 ]);
 
+/** What may stand behind `farm NAME`, in the order of the alphabet. */
+export const FARM_WORDS: readonly string[] = [...OF_A_FARM, 'include'].sort();
+
 export function scopeOf(name: string): Scope {
   // It stands for other lines, which are about this or that.
   if (name === 'include') return 'either';
