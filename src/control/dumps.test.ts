@@ -18,9 +18,9 @@ function stage(workers = 1) {
   const tables = openTables(createTables(1));
   const taken: string[] = [];
   const said: string[] = [];
-  const reader = { isThere: true };
+  const reader = { isThere: true, hasRoom: (): boolean => reader.isThere };
   const write = (about: string, bytes?: string): boolean => {
-    const { isThere } = reader;
+    const isThere = reader.hasRoom();
     if (isThere) (bytes === undefined ? said : taken).push(bytes === undefined ? about : `${about}: ${bytes}`);
     return isThere;
   };
@@ -119,6 +119,28 @@ test('a count that nobody takes is told later', () => {
   vi.advanceTimersByTime(100);
   expect(said).toEqual(['pieces that were not dumped, for want of room: 7']);
 });
+
+test.each([
+  { fate: 'go on', settings: ON },
+  { fate: 'are turned off', settings: OFF },
+])(
+  'a reader that has room for a few at a time is told the count after all of them, when dumps $fate',
+  ({ settings }) => {
+    const { dumps, taken, said, reader, put } = stage();
+    dumps.follow(ON);
+    for (let i = 0; i < DUMP_ROWS + 7; i++) put(0, 0, String(i));
+    dumps.follow(settings);
+    // It has some again as soon as it was seen to have none.
+    let [asked, takenBefore] = [0, 0];
+    reader.hasRoom = () => {
+      if (said.length === 0) takenBefore = taken.length;
+      return ++asked % 3 !== 0;
+    };
+    vi.advanceTimersByTime(20 * DUMP_ROWS);
+    expect([taken.length, said]).toEqual([DUMP_ROWS, ['pieces that were not dumped, for want of room: 7']]);
+    expect(takenBefore).toBe(DUMP_ROWS);
+  },
+);
 
 test('what nobody took before dumps were turned off is not what is dumped when they are turned on again', () => {
   const { dumps, taken, said, reader, put } = stage();

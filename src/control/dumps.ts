@@ -83,13 +83,18 @@ export class Dumps {
 
   /** @returns whether everything there was has been taken. */
   private drain(): boolean {
-    for (const ring of this.rings) {
-      // No more than a ring holds: main has other things to do.
-      for (let rows = 0; rows < DUMP_ROWS && this.isTaken(); rows++) {
-        if (ring.drain((at) => (this.waiting = this.textOf(ring, at)), 1) === 0) break;
-      }
+    return this.rings.map((ring) => this.isDrained(ring)).every(Boolean) && this.isCountTaken();
+  }
+
+  /** Takes what is in the ring, as far as somebody takes it. @returns whether that was all there was. */
+  private isDrained(ring: Ring): boolean {
+    // No more than a ring holds: main has other things to do.
+    for (let rows = 0; rows < DUMP_ROWS; rows++) {
+      // A reader who has room again a moment later has not taken what is left in the ring.
+      if (!this.isTaken()) return false;
+      if (ring.drain((at) => (this.waiting = this.textOf(ring, at)), 1) === 0) return true;
     }
-    return this.isTaken() && this.isCountTaken();
+    return this.isTaken();
   }
 
   /** Whether nothing waits to be taken. */
