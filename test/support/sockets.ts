@@ -115,6 +115,12 @@ export class Sockets {
     return this.bytes[ADDRESS_AT + 2] * 256 + this.bytes[ADDRESS_AT + 3];
   }
 
+  /** Whether it has another end: not before it is connected, and not after a reset. */
+  isConnected(fd: number): boolean {
+    this.words[LENGTH_AT >> 2] = SOCKADDR_SIZE;
+    return this.libc.getpeername(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT) === 0;
+  }
+
   remotePort(fd: number): number {
     this.words[LENGTH_AT >> 2] = SOCKADDR_SIZE;
     must(this.libc.getpeername(fd, this.base + ADDRESS_AT, this.base + LENGTH_AT), 'getpeername');

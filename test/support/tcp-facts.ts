@@ -6,14 +6,19 @@ import { sockets } from './sockets.ts';
 interface Queues {
   readonly send: number;
   readonly receive: number;
+  /** What is waited for: `tr` of the table. */
+  readonly timer: number;
 }
+
+const RETRANSMITS = 1;
+const PROBES = 4;
 
 /** Of the socket with these ports, in this direction. @source proc_net_tcp.rst of the Linux documentation */
 function queuesOf(localPort: number, remotePort: number): Queues | undefined {
   for (const line of readFileSync('/proc/net/tcp', 'latin1').split('\n')) {
-    const found = /^\s*\d+: \w+:(\w+) \w+:(\w+) \w+ (\w+):(\w+)/.exec(line)?.slice(1);
-    const [local, remote, send = 0, receive = 0] = found?.map((digits) => Number.parseInt(digits, 16)) ?? [];
-    if (local === localPort && remote === remotePort) return { send, receive };
+    const found = /^\s*\d+: \w+:(\w+) \w+:(\w+) \w+ (\w+):(\w+) (\w+):/.exec(line)?.slice(1);
+    const [local, remote, send = 0, receive = 0, timer = 0] = found?.map((digits) => Number.parseInt(digits, 16)) ?? [];
+    if (local === localPort && remote === remotePort) return { send, receive, timer };
   }
   return undefined;
 }
@@ -25,4 +30,19 @@ function queuesOf(localPort: number, remotePort: number): Queues | undefined {
 export function isAllTaken(fd: number): boolean {
   const [local, remote] = [sockets().localPort(fd), sockets().remotePort(fd)];
   return queuesOf(local, remote)?.send === 0 && queuesOf(remote, local)?.receive === 0;
+}
+
+/** For a failure's text: what lies in the kernel at both ends of a connection, first at the one of this socket. */
+export function queuesText(fd: number): string {
+  const net = sockets();
+  if (!net.isConnected(fd)) return 'not connected';
+  const [local, remote] = [net.localPort(fd), net.remotePort(fd)];
+  return `${textOf(queuesOf(local, remote))} | ${textOf(queuesOf(remote, local))}`;
+}
+
+function textOf(queues: Queues | undefined): string {
+  if (!queues) return 'closed';
+  const { send, receive, timer } = queues;
+  const waits = timer === PROBES ? ', probes a closed window' : timer === RETRANSMITS ? ', waits to retransmit' : '';
+  return `unread ${receive}, unacknowledged ${send}${waits}`;
 }
