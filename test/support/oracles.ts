@@ -20,11 +20,12 @@ const GROWTH_MAX = 160 * MIB;
 /** All that the program may say: local time, then one of these. */
 const STAMP = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d: /;
 const TEXTS: readonly RegExp[] = [
-  /^listening on \S+, loop (uring|epoll|node)( \(.+\))?$/,
+  /^listening on \S+(, \S+)*, loop (uring|epoll|node)( \(.+\))?$/,
   /^the backlog is full \(-q\): further clients are reset$/,
   /^using Node's own loop: one worker, /,
   /^running as root: say -u USER to give that up, or -u root if it has to be$/,
   /^control: (listen|conn_max): .+/,
+  /^listen address: whether it can be had is known when it is opened$/,
   /^listen address: clients that waited at \S+ have been reset, for want of room within 2 seconds$/,
   /^\S+ read again: (nothing changes|[0-9]+ lines change)$/,
   /^no connection to a server can come from the source address: /,

@@ -15,7 +15,7 @@ export interface PenOptions {
   readonly loop?: LoopName;
   /** Options before the listen address. */
   readonly options?: readonly string[];
-  /** **Default** 127.0.0.1:0. */
+  /** **Default** 127.0.0.1:0. Empty: a file says it. */
   readonly listen?: string;
   readonly servers: readonly string[];
   /** The limit of descriptors it starts with. */
@@ -60,7 +60,7 @@ export class Pen {
     const late = setTimeout(() => pen.child.kill('SIGKILL'), START_LIMIT_MS);
     const line = await pen.line(/listening on /);
     clearTimeout(late);
-    const [, address = '', loop = ''] = /listening on (\S+), loop (\w+)/.exec(line) ?? [];
+    const [, address = '', loop = ''] = /listening on ([^\s,]+).*, loop (\w+)/.exec(line) ?? [];
     pen.endpoint = endpointOf(address);
     pen.loop = loop;
     return pen;
@@ -119,7 +119,9 @@ export class Pen {
 
 function commandLine(options: PenOptions): string[] {
   const loop = options.loop === undefined ? [] : ['-O', options.loop];
-  const args = ['-f', ...loop, ...(options.options ?? []), options.listen ?? '127.0.0.1:0', ...options.servers];
+  const { listen = '127.0.0.1:0' } = options;
+  const places = listen === '' ? [] : [listen, ...options.servers];
+  const args = ['-f', ...loop, ...(options.options ?? []), ...places];
   const command = [...(options.prefix ?? []), process.execPath, options.script ?? PEN, ...args];
   if (options.descriptors === undefined) return command;
   return ['sh', '-c', `ulimit -n ${options.descriptors} && exec "$@"`, 'sh', ...command];
