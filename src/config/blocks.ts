@@ -1,10 +1,11 @@
 /** Blocks of files: the lines behind `farm NAME`, up to the next such line or the end of the file, are about that farm. */
 import { readLine, type Line } from './commands.ts';
 import { isFarmName, UNNAMED } from './farms.ts';
+import { quoted } from './words.ts';
 
 /** The line that a block begins with. */
 export function beginOf(farm: string): Line {
-  return readLine(`farm ${farm}`);
+  return readLine(`farm ${quoted(farm)}`);
 }
 
 /** A line as it is understood in a block. One that names a farm itself is about that. */

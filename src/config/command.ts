@@ -4,7 +4,7 @@
  */
 import type { Endpoint } from '../base/endpoint.ts';
 import type { Reply, Told } from './answer.ts';
-import { UNNAMED } from './farms.ts';
+import { UNNAMED, viewOfFarm } from './farms.ts';
 import type { Configuration, EffectiveLimits } from './model.ts';
 import type { Part } from './parts.ts';
 import type { ProcessRow } from './process-row.ts';
@@ -167,6 +167,11 @@ export interface Facts {
 /** What is known about a farm, and about all other things. */
 export function factsOf(facts: Facts, farm: string): Facts {
   return farm === UNNAMED ? facts : facts.farm(farm);
+}
+
+/** What a command sees that is said of a farm. */
+export function viewInFarm({ state, facts }: View, farm: string): View {
+  return { state: viewOfFarm(state, farm), facts: factsOf(facts, farm) };
 }
 
 /** How many connections a farm has. @param others farms with names: what none of them has is the unnamed one's. */

@@ -72,7 +72,8 @@ export type Line =
 export function readLine(text: string): Line {
   const all = wordsOf(firstLine(text));
   const [first, farm] = all;
-  if (first !== 'farm' || farm === undefined) return lineOf(all, UNNAMED);
+  // No farm can be called nothing: that is told by the command itself.
+  if (first !== 'farm' || farm === undefined || farm === UNNAMED) return lineOf(all, UNNAMED);
   const line = lineOf(all.slice(2), farm);
   return line.kind === 'empty' ? lineOf(all, UNNAMED) : line;
 }

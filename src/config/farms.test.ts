@@ -51,6 +51,8 @@ test.each([
   ['farm web server 0 blacklist 5', "f:1 'farm': there is no farm 'web'; 'farms' lists them"],
   ['farm .web', /^f:1 'farm': '\.web' is no name of a farm; it has letters, digits, _, \. and -, at most 63/],
   ['farm a/b hash', /^f:1 'farm': 'a\/b' is no name of a farm/],
+  ['farm "" hash', "f:1 'farm': '' is no name of a farm"],
+  ['farm "a hash" hash', "f:1 'farm': 'a hash' is no name of a farm"],
   [`farm ${'x'.repeat(64)} hash`, /is no name of a farm/],
   [
     'farm web conn_max 9',

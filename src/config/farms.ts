@@ -65,11 +65,13 @@ export function farmOf(state: Configuration, name: string): Farm {
   return { listen, servers, emergency, abuse, settings: farmSettings(settings) };
 }
 
-/** The configuration as commands about a farm see it: with that farm in the place of the unnamed one. */
+const NO_FARMS: Configuration['farms'] = new Map();
+
+/** The configuration as commands about a farm see it: with that farm in the place of the unnamed one, and no others. */
 export function viewOfFarm(state: Configuration, name: string): Configuration {
   if (name === UNNAMED) return state;
   const { settings, ...own } = farmOf(state, name);
-  return { ...state, ...own, settings: { ...state.settings, ...settings } };
+  return { ...state, ...own, settings: { ...state.settings, ...settings }, farms: NO_FARMS };
 }
 
 /** A configuration in which a farm is as a view of it says; the farm is made, if there is none. */

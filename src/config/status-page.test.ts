@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { KIND_IPV4, KIND_UNIX } from '../base/endpoint.ts';
 import { idleFacts, type Facts, type ProcessFacts, type View } from './command.ts';
+import { farmOf, UNNAMED } from './farms.ts';
 import { EMPTY_CONFIGURATION, serverAt } from './model.ts';
 import type { ProcessRow } from './process-row.ts';
 import { NO_SERVER_FACTS, unusedConnection } from './rows.ts';
@@ -35,7 +36,11 @@ const view: View = {
   },
   facts,
 };
-const page = (): string => [...statusPage(view, NOW)].join('');
+const page = (seen = view): string => [...statusPage(seen, NOW)].join('');
+const farmed: View = {
+  state: { ...view.state, farms: new Map([['web', { ...farmOf(view.state, UNNAMED), servers: view.state.servers }]]) },
+  facts: { ...facts, farm: () => facts },
+};
 
 /** The cells of its tables, as programs read them: a tag on each line. */
 function tablesOf(html: string): string[][][] {
@@ -63,6 +68,12 @@ test('it has the tables and columns of the original, a cell on each line', () =>
   ]);
 });
 
+test('farms with names have tables of servers and clients behind all others', () => {
+  const [tables, all] = [tablesOf(page()), tablesOf(page(farmed))];
+  expect(all).toEqual([...tables, ...tables.slice(0, 2)]);
+  expect(page(farmed)).toContain('<h2>Farm web</h2><p>2 servers</p>');
+});
+
 test('its sentences are those that programs look for', () => {
   for (const line of [
     'Time 2026-11-27 10:32:07, 2 servers, 1 current',
@@ -76,7 +87,7 @@ test('its sentences are those that programs look for', () => {
 
 test('C6: every tag that is opened is closed where it has to be, and nothing stands beside the tags but text', () => {
   const open: string[] = [];
-  const html = page()
+  const html = page(farmed)
     .replace('<!DOCTYPE html>', '')
     .replace(/<style>[^]*?<\/style>/, '');
   for (const [token, , name = ''] of html.matchAll(/<(\/?)([a-z0-9]+)(?: [a-z]+="[^"<>]*")*>|[<>]/g)) {

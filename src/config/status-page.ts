@@ -3,7 +3,8 @@
  * read it line by line go on; in HTML as of today, in one file, with everything escaped that comes from outside.
  */
 import type { Pieces } from './answer.ts';
-import type { ProcessFacts, View } from './command.ts';
+import { viewInFarm, type ProcessFacts, type View } from './command.ts';
+import { textOfListen } from './model.ts';
 import {
   allServerPages,
   clientPages,
@@ -81,7 +82,17 @@ ${STYLE}</style>
   const numbers = `${row.conn_max} max, ${row.used} used, ${row.last} last`;
   yield `<h2>Active connections</h2><p>Number of connections: ${numbers}</p>\n`;
   yield* table(CONNECTIONS, connectionPages(view));
+  for (const name of view.state.farms.keys()) yield* farmTables(name, viewInFarm(view, name));
   yield '</body>\n</html>\n';
+}
+
+/** What the other tables have of the farm without a name. */
+function* farmTables(name: string, view: View): Pieces {
+  const { servers, listen } = view.state;
+  const place = listen.length === 0 ? '' : `, listening on ${escaped(textOfListen(listen))}`;
+  yield `<h2>Farm ${escaped(name)}</h2><p>${servers.length} servers${place}</p>\n`;
+  yield* table(SERVERS, allServerPages(view));
+  yield* table(CLIENTS, clientPages(view));
 }
 
 function* table<R>(columns: readonly Column<R>[], pages: Iterable<readonly R[]>): Pieces {

@@ -5,11 +5,11 @@
  * @owner main thread.
  */
 import { jsonError, jsonOf, textOf, type Pieces, type Reply } from '../config/answer.ts';
-import { factsOf, type Action, type Facts, type View } from '../config/command.ts';
+import { viewInFarm, type Action, type Facts, type View } from '../config/command.ts';
 import { checkScope } from '../config/apply.ts';
 import { applyLine, hostsOf, readLine, type Context, type Line } from '../config/commands.ts';
 import { isOff, NOT_YET } from '../config/commands/later.ts';
-import { UNNAMED, viewOfFarm } from '../config/farms.ts';
+import { UNNAMED } from '../config/farms.ts';
 import { ConfigError, visible, type Configuration } from '../config/model.ts';
 import { pathWithin } from './config-file.ts';
 import { Lookups, type LookUp } from './lookups.ts';
@@ -182,6 +182,6 @@ export class Controller {
 
   /** What is in force in a farm. */
   private viewOf(farm: string): View {
-    return { state: viewOfFarm(this.configuration, farm), facts: factsOf(this.options.facts, farm) };
+    return viewInFarm({ state: this.configuration, facts: this.options.facts }, farm);
   }
 }

@@ -70,9 +70,11 @@ describe('a file of commands', () => {
       "main:7 'fly': there is no such command; 'help' lists them",
       expect.stringMatching(/^main:8 'include': /),
     ]);
-    expect(await mistakes(file('main', 'farm a/b include both\n'))).toEqual([
-      expect.stringMatching(/^main:1 'include' 'farm': 'a\/b' is no name/),
-    ]);
+    for (const name of ['a/b', '"a hash"', '"# b"']) {
+      expect(await mistakes(file('main', `farm ${name} include both\n`)), name).toEqual([
+        expect.stringMatching(/^main:1 'include' 'farm': '.*' is no name/),
+      ]);
+    }
   });
 
   test('that includes itself, by whatever name, is refused where it does', async () => {

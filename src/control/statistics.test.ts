@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { KIND_IPV4 } from '../base/endpoint.ts';
 import { idleFacts, type Facts, type ProcessFacts, type View } from '../config/command.ts';
+import { farmOf, UNNAMED } from '../config/farms.ts';
 import { EMPTY_CONFIGURATION, serverAt } from '../config/model.ts';
 import type { ProcessRow } from '../config/process-row.ts';
 import { NO_SERVER_FACTS, unusedConnection } from '../config/rows.ts';
@@ -50,6 +51,22 @@ test('servers, clients and connections in use have a line each', () => {
     'Client 6: address 10.0.0.1, last used 4 seconds ago, last server 1, 3 connects, 6 sent, 2 received',
     'Number of connections: 500 max, 1 used, 4 last',
     'Connection 4: state 2, downfd 30, upfd 31, pending 5 down, 0 up, client 6, server 1',
+  ]);
+});
+
+test('farms with names have lines of their own behind all others', () => {
+  const { state, facts } = viewOf();
+  const listen = [{ text: '81', endpoint: server(81).endpoint }];
+  const farms = new Map([
+    ['web', { ...farmOf(EMPTY_CONFIGURATION, UNNAMED), servers: [server(82)], listen }],
+    ['mail', farmOf(EMPTY_CONFIGURATION, UNNAMED)],
+  ]);
+  const inFarm: Facts = { ...facts, clients: () => [] };
+  const lines = [...statisticsLines({ state: { ...state, farms }, facts: { ...facts, farm: () => inFarm } }, NOW)];
+  expect(lines.slice(9)).toEqual([
+    'Farm web: 1 servers, listening on 81',
+    'Server 0: address 127.0.0.1, status 0, port 82, 0 connections (5 soft, 7 hard), 10 sent, 20 received',
+    'Farm mail: 0 servers',
   ]);
 });
 

@@ -4,7 +4,8 @@
  *
  * @owner main thread.
  */
-import type { ProcessFacts, View } from '../config/command.ts';
+import { viewInFarm, type ProcessFacts, type View } from '../config/command.ts';
+import { textOfListen } from '../config/model.ts';
 import {
   allServerPages,
   clientPages,
@@ -27,6 +28,15 @@ export function* statisticsLines(view: View, { localTime, row }: ProcessFacts): 
   for (const page of clientPages(view)) yield* page.map(clientLine);
   yield `Number of connections: ${row.conn_max} max, ${row.used} used, ${row.last} last`;
   for (const page of connectionPages(view)) yield* page.map(connectionLine);
+  for (const name of view.state.farms.keys()) yield* farmLines(name, viewInFarm(view, name));
+}
+
+/** Servers and clients of a farm with a name; the lines above are about the one without. */
+function* farmLines(name: string, view: View): Generator<string> {
+  const { servers, listen } = view.state;
+  yield `Farm ${name}: ${servers.length} servers${listen.length === 0 ? '' : `, listening on ${textOfListen(listen)}`}`;
+  for (const page of allServerPages(view)) yield* page.map(serverLine);
+  for (const page of clientPages(view)) yield* page.map(clientLine);
 }
 
 function serverLine({ server, address, port, failed_at, connections, max, hard, sent, received }: ServerRow): string {
