@@ -40,10 +40,11 @@ function overview(commands: readonly Command[]): string {
 /** How the command is written, what it does, what its words mean. */
 export function explain(command: Command): string {
   const forms = [syntaxOf(command), noSyntaxOf(command)].filter((form) => form !== undefined);
-  const { help, more, parameters } = command;
+  const { help, more, parameters, scope } = command;
   const texts = [
     help,
     ...(more === undefined ? [] : [more]),
+    ...(scope === 'farm' ? ['With `farm NAME` in front it is about that farm.'] : []),
     ...parameters.map(({ label, help }) => `${label}: ${help}`),
   ];
   const lines = texts.flatMap((text) => fill(text, WIDTH)).map((line) => `  ${line.replaceAll('`', '')}`);
