@@ -3,6 +3,7 @@ import { NO_RANGES } from '../base/ranges.ts';
 import { parseAclEntry } from '../config/access-list.ts';
 import type { ReadCountries } from './countries.ts';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
+import { EMPTY_FARM } from '../config/farms.ts';
 import {
   ConfigError,
   DEFAULT_SETTINGS,
@@ -16,6 +17,7 @@ import { configAt, currentVersion } from '../table/publish.ts';
 import { clientMemory, openTables } from '../table/tables.ts';
 import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
 import { BIG_PAGES_CLIENTS } from './big-pages.ts';
+import { rowsInForce } from './publisher.ts';
 import type { WorkerProgram } from './worker-thread.ts';
 
 const LISTEN = { text: '0', endpoint: { kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port: 0 } } as const;
@@ -362,5 +364,35 @@ describe('a host that lets us listen', () => {
     expect([balancer.address, notes]).toEqual(['/run/pen.sock', ['hold 77', 'stop 77', 'close 77']]);
     await balancer.stop();
     expect(notes).toEqual(['hold 77', 'stop 77', 'close 77', 'close 79', 'unlink /run/pen.sock']);
+  });
+
+  test('leaves the listeners of a farm that goes, whose clients are its own to the last', async () => {
+    const { host, notes } = noting();
+    const balancer = await Balancer.start(host, configuration(10), WORKER);
+    const { configuration: before, tables } = balancer;
+    const listening = (): (readonly [number | undefined, number | undefined])[] => {
+      const { settings, listeners } = configAt(tables, currentVersion(tables));
+      return Array.from({ length: settings.listenerCount[0]! }, (_, i) => [listeners.fd[i], listeners.farm[i]]);
+    };
+    Object.assign(host, { listen: () => ({ fd: 79 }) });
+    const farms = new Map([['shop', { ...EMPTY_FARM, listen: [UNIX], servers: [UNSET_SERVER] }]]);
+    await balancer.apply({ ...before, farms });
+    const row = rowsInForce(tables).farms.get('shop')!.row;
+    expect([row, notes, listening()]).toEqual([
+      1,
+      [],
+      [
+        [77, 0],
+        [79, 1],
+      ],
+    ]);
+    const left = balancer.apply(before);
+    await vi.waitFor(() => expect(notes).toContain('hold 79'));
+    expect(listening(), 'those who wait').toContainEqual([79, row]);
+    await left;
+    expect([listening(), notes]).toEqual([[[77, 0]], ['hold 79', 'stop 79', 'close 79', 'unlink /run/pen.sock']]);
+    await balancer.apply({ ...before, farms: new Map([['other', EMPTY_FARM]]) });
+    expect(rowsInForce(tables).farms.get('other')!.row).toBe(row);
+    await balancer.stop();
   });
 });

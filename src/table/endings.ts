@@ -47,6 +47,7 @@ export function writeEnding(ring: RecordRing, ending: Ending, peers: Uint32Array
   const at = ring.claim(WORDS);
   if (at < 0) return;
   const { u32, f64 } = ring;
+  // A byte has room for all farms.
   u32[at * 2 + 1] = (ending.farm << 24) | (ending.reason << 16) | ending.server;
   f64[at + 1] = ending.startedMs;
   f64[at + 2] = ending.openedMs;
