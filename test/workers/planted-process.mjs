@@ -10,7 +10,7 @@ import { literalEndpoint } from '../../dist/config/address.js';
 import { DEFAULT_SETTINGS, EMPTY_CONFIGURATION, serverAt } from '../../dist/config/model.js';
 import { Balancer } from '../../dist/control/balancer.js';
 import { tableFacts } from '../../dist/control/facts.js';
-import { FIRST_SERVER_ROW } from '../../dist/control/publisher.js';
+import { FIRST_SERVER_ROW } from '../../dist/control/farm-rows.js';
 import { openHost } from '../../dist/linux/open-host.js';
 import { NodeHost } from '../../dist/portable/host.js';
 import { isRowLive, rowsUsed } from '../../dist/table/addresses.js';
@@ -33,7 +33,7 @@ const say = (text) => {
 };
 const configuration = {
   ...EMPTY_CONFIGURATION,
-  listen: { text: '0', endpoint: at(0) },
+  listen: [{ text: '0', endpoint: at(0) }],
   servers: servers.map((port) => serverAt(at(port), { max: serverMax })),
   settings: { ...DEFAULT_SETTINGS, roundrobin: true, ...settings },
 };
