@@ -75,17 +75,6 @@ describe('accepting', () => {
     expect(stage.pending(OP_ACCEPT, 0)?.max).toBe(3);
   });
 
-  test('gives a client to the farm it came to, though another listener has the row by now', () => {
-    const FARM = 7;
-    const stage = new Stage({ configure: (draft) => (draft.listeners.farm[0] = FARM) });
-    stage.change((draft) => {
-      draft.listeners.fd[0] = 99;
-      draft.listeners.farm[0] = 0;
-    });
-    stage.accept(50);
-    expect(stage.tables.connections.farm[0]).toBe(FARM);
-  });
-
   test('rests 100 ms when the system has no descriptor', () => {
     const stage = new Stage();
     stage.turn([OP_ACCEPT, 0, -EMFILE]);

@@ -9,6 +9,7 @@ import { beginPublish, commitPublish, registerWorker } from '../table/publish.ts
 import { ACL_NONE, FARM_F_DUMMY, FARM_F_PEEK, FARM_F_STUBBORN } from '../table/schema.ts';
 import { createTables, openTables, type ConfigBank, type Tables } from '../table/tables.ts';
 import type { AclEntry as PolicyEntry, Policy } from './policy.ts';
+import type { SimServer } from './server.ts';
 import type { SeedSettings } from './settings.ts';
 import { Tuning } from './tuning.ts';
 
@@ -33,8 +34,15 @@ export function serverCount(settings: SeedSettings): number {
 }
 
 /** Index of the abuse server, if there is one: the last. */
-export function abuseIndex(settings: SeedSettings): number {
+function abuseIndex(settings: SeedSettings): number {
   return settings.policy.hasAbuse ? serverCount(settings) - 1 : -1;
+}
+
+/** Says of a server whom it serves. */
+export function giveRole(server: SimServer, settings: SeedSettings): void {
+  server.isAbuse = server.index === abuseIndex(settings);
+  server.isEmergency = server.index >= settings.servers && !server.isAbuse;
+  server.farm = server.index % settings.farms;
 }
 
 /** Makes tables with farms, their servers between each other, and their listeners, and publishes them. */

@@ -13,7 +13,7 @@ import { auditEnd, auditRows, auditTraffic, auditWaiting, expectZero, noteCounte
 import { Books } from './books.ts';
 import { Crew } from './crew.ts';
 import { CrewLoop } from './crew-loop.ts';
-import { abuseIndex, configure, isUnixServer, SERVER_ROW_FIRST, serverCount, serverKey } from './configuration.ts';
+import { configure, giveRole, isUnixServer, SERVER_ROW_FIRST, serverCount, serverKey } from './configuration.ts';
 import { Dialogue, drawConduct, drawDialogue } from './dialogue.ts';
 import { faultIndex, type Faults } from './faults.ts';
 import { SimLoop } from './loop.ts';
@@ -135,9 +135,7 @@ export class World implements EventSink, ActorHost, ObserverHost {
         this.net,
         this.stepSink,
       );
-      server.isAbuse = i === abuseIndex(settings);
-      server.isEmergency = i >= settings.servers && !server.isAbuse;
-      server.farm = i % settings.farms;
+      giveRole(server, settings);
       server.start(BACKLOG);
       this.servers.push(server);
     }
