@@ -126,15 +126,8 @@ export class World implements EventSink, ActorHost, ObserverHost {
       this.listeners.map((listener) => this.loop.adoptListener(listener)),
     );
     for (let i = 0; i < serverCount(settings); i++) {
-      const server = new SimServer(
-        i,
-        SERVER_ROW_FIRST + i,
-        serverKey(i),
-        isUnixServer(i),
-        this.clock,
-        this.net,
-        this.stepSink,
-      );
+      const [row, key, isUnix] = [SERVER_ROW_FIRST + i, serverKey(i), isUnixServer(i)];
+      const server = new SimServer(i, row, key, isUnix, this.clock, this.net, this.stepSink);
       giveRole(server, settings);
       server.start(BACKLOG);
       this.servers.push(server);
