@@ -135,6 +135,7 @@ test('a connection is told of when it has ended: who, with whom, how long, how m
     {
       server: row,
       reason: REASON_ORDERLY,
+      farm: 0,
       startedMs: began,
       openedMs: began + 7,
       endedMs: began + 12,
