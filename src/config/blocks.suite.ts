@@ -1,6 +1,7 @@
 /** Texts as the lines of a file, for tests: blocks of farms among them. */
+import { Applying } from './apply.ts';
 import { blockBehind, inBlock } from './blocks.ts';
-import { applyLine, readLine, type Context } from './commands.ts';
+import { readLine, type Context } from './commands.ts';
 import { UNNAMED } from './farms.ts';
 import type { Configuration } from './model.ts';
 import type { ScriptLine } from './script.ts';
@@ -14,8 +15,9 @@ export function linesOf(texts: Iterable<string>, isAsked = false): ScriptLine[] 
   });
 }
 
-/** What such lines make of a state, one by one. @errors ConfigError. */
+/** What such lines make of a state. @errors ConfigError. */
 export function readInto(state: Configuration, texts: readonly string[], context: Context): Configuration {
-  const lines = linesOf(texts).map(({ line }) => line);
-  return lines.reduce((before, line) => ('kind' in line ? applyLine(before, line, '', context).state : before), state);
+  const applying = new Applying(state, context);
+  for (const { line } of linesOf(texts)) if ('kind' in line) applying.apply(line, '');
+  return applying.finish();
 }
