@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { wholeOf, jsonOf, textOf } from './answer.ts';
 import { idleFacts, type Facts } from './command.ts';
 import { applyCommand, COMMANDS, type Context } from './commands.ts';
-import { FARM_KEYS, FARMS_LIMIT } from './farms.ts';
+import { FARM_KEYS, FARMS_LIMIT, viewOfFarm } from './farms.ts';
 import { EMPTY_CONFIGURATION, NoRoom, type Configuration } from './model.ts';
 
 const CONTEXT: Context = { facts: idleFacts(1), hosts: new Map(), servicePort: () => undefined };
@@ -37,6 +37,12 @@ test('a farm that is as it was stays the very same object', () => {
   expect(then.farms.get('web')).toBe(before.farms.get('web'));
   expect(after(before, 'farm web blacklist 7').farms).toBe(before.farms);
   expect(before.farms.get('mail')?.settings.stubborn).toBe(false);
+});
+
+test('who looks at a farm sees no other one', () => {
+  const view = viewOfFarm(said('stubborn', 'farm web blacklist 7', 'farm mail'), 'web');
+  expect(view).toMatchObject({ settings: { blacklist: 7, stubborn: false }, farms: new Map() });
+  expect(view.farms.size).toBe(0);
 });
 
 test('no farm takes one away', () => {
