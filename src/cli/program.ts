@@ -131,7 +131,10 @@ async function run(
     // In the background nobody would see dumps, and they are too much for the system's log.
     const dump = messenger ? undefined : sayDump;
     const logs = new Logs({ host, workers: configuration.settings.workers, say, nowMs, wallMs });
-    balancer = await Balancer.start(host, configuration, workers, say, leave, eyes.readCountryFile, {
+    balancer = await Balancer.start(host, configuration, workers, {
+      say,
+      beforeServing: leave,
+      readCountries: eyes.readCountryFile,
       writeDump: dump,
       logs,
     });

@@ -1,6 +1,6 @@
 /** What to tell when there are too few descriptors to start at all, before anybody knows how many are needed. */
 import { ConfigError, DEFAULT_SETTINGS, limitsOf } from '../config/model.ts';
-import { DESCRIPTOR_RESERVE } from '../control/balancer.ts';
+import { DESCRIPTOR_RESERVE } from '../control/machine.ts';
 import { NodeHost } from '../portable/host.ts';
 import { descriptorsFor } from '../table/room.ts';
 

@@ -83,6 +83,11 @@ export function withFarm(state: Configuration, name: string, view: Configuration
   return farm === before ? state : { ...state, farms: new Map(state.farms).set(name, farm) };
 }
 
+/** How many addresses all farms together listen at. */
+export function listenerCount({ listen, farms }: Pick<Configuration, 'listen' | 'farms'>): number {
+  return [...farms.values()].reduce((count, farm) => count + farm.listen.length, listen.length);
+}
+
 /** Names of all farms, the unnamed one first. */
 export function farmNames({ farms }: Pick<Configuration, 'farms'>): readonly string[] {
   return [UNNAMED, ...farms.keys()];

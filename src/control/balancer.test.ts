@@ -15,7 +15,8 @@ import type { Host, ListenOptions, Tuning } from '../loop/host.ts';
 import { CLIENTS_MAX, CONNECTIONS_MAX, NODE_CONNECTIONS_MAX } from '../table/limits.ts';
 import { configAt, currentVersion } from '../table/publish.ts';
 import { clientMemory, openTables } from '../table/tables.ts';
-import { Balancer, DESCRIPTOR_RESERVE } from './balancer.ts';
+import { Balancer } from './balancer.ts';
+import { DESCRIPTOR_RESERVE, fitToMachine } from './machine.ts';
 import { BIG_PAGES_CLIENTS } from './big-pages.ts';
 import { rowsInForce } from './publisher.ts';
 import type { WorkerProgram } from './worker-thread.ts';
@@ -76,6 +77,22 @@ describe('descriptors', () => {
       Balancer.start(hostWith(limit), four, NO_WORKER).catch((error: unknown) => error);
     expect(String(await begin(2000 + DESCRIPTOR_RESERVE))).toContain('1000 connections need 2072 descriptors');
     expect(await begin(2072)).toBeInstanceOf(Reached);
+  });
+
+  test('each further listener needs one, and where the loop holds who waits, room for those at each', async () => {
+    const at = (port: number) => ({ text: `${port}`, endpoint: { ...LISTEN.endpoint, port } });
+    const ten = { ...EMPTY_FARM, listen: Array.from({ length: 10 }, (_, n) => at(8000 + n)) };
+    const many = { ...configuration(1000), farms: new Map([['web', ten]]) };
+    const begin = async (limit: number, more: Partial<Host> = {}): Promise<unknown> =>
+      Balancer.start({ ...hostWith(limit), ...more }, many, NO_WORKER).catch((error: unknown) => error);
+    expect(String(await begin(2009 + DESCRIPTOR_RESERVE))).toContain('1000 connections need 2058 descriptors');
+    expect(await begin(2010 + DESCRIPTOR_RESERVE)).toBeInstanceOf(Reached);
+    let limit = 0;
+    const raiseDescriptorLimit = (wanted: number) => (limit = wanted);
+    const holding = { ...hostWith(0), raiseDescriptorLimit, listenInLoop: () => undefined } as unknown as Host;
+    const { descriptorMax, backlog } = fitToMachine(holding, many);
+    expect(limit).toBe(3000 + DESCRIPTOR_RESERVE + 10 + 11 * 501);
+    expect(descriptorMax + DESCRIPTOR_RESERVE + 10 + 11 * (backlog + 1)).toBe(limit);
   });
 
   test('a machine without room for a single connection is refused in any case', async () => {
@@ -146,7 +163,7 @@ describe('a host that lets us listen', () => {
       return configAt(tables, currentVersion(tables)).settings.listenerCount[0];
     };
     const start = async (beforeServing: () => void): Promise<Balancer> =>
-      Balancer.start({ ...host, preferBigPages }, expecting(BIG_PAGES_CLIENTS), WORKER, undefined, beforeServing);
+      Balancer.start({ ...host, preferBigPages }, expecting(BIG_PAGES_CLIENTS), WORKER, { beforeServing });
     const seen: unknown[] = [];
     const balancer = await start(() => seen.push(listening()));
     seen.push(listening());
@@ -342,8 +359,7 @@ describe('a host that lets us listen', () => {
     let stamp = 'one';
     const read: ReadCountries = (path) => ({ path, stamp, ipv4: NO_RANGES[1], ipv6: NO_RANGES[4] });
     const named = { ...configuration(10), settings: { ...DEFAULT_SETTINGS, connMax: 10, geoip: '/f' } };
-    const nothing = (): undefined => undefined;
-    const balancer = await Balancer.start(host, named, WORKER, nothing, nothing, read);
+    const balancer = await Balancer.start(host, named, WORKER, { readCountries: read });
     const noticed = async (): Promise<unknown> => (await balancer.prepare(balancer.configuration)).notices;
     expect(await noticed()).toEqual([]);
     stamp = 'two';

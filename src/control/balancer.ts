@@ -5,15 +5,14 @@
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { endpointRecord, endpointText, portOf } from '../base/endpoint.ts';
-import { farmNames, viewOfFarm, withFarm } from '../config/farms.ts';
+import { endpointText } from '../base/endpoint.ts';
+import { listenerCount } from '../config/farms.ts';
 import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
 import { settingPart } from '../config/parts.ts';
 import type { Host } from '../loop/host.ts';
-import { CONNECTIONS_MAX, NODE_CONNECTIONS_MAX, SIDES_MAX, WORKERS_MAX } from '../table/limits.ts';
+import { WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { clearBlacklist } from '../table/shared.ts';
-import { descriptorsFor, parkedWithin, slotsFor, waitingWithin } from '../table/room.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
 import { expectClients } from './big-pages.ts';
 import { checkLists } from './access-lists.ts';
@@ -26,22 +25,16 @@ import {
   hasWaiting,
   openListeners,
   wantedListeners,
+  withChosenPorts,
   type ListenerChange,
 } from './listeners.ts';
-import { checkRows, movedServers, publish, rowsInForce, type Limits, type OpenListener } from './publisher.ts';
+import { fittedTo, fitToMachine, slotsOf, withPlaces, type Room } from './machine.ts';
+import { checkRows, movedServers, publish, rowsInForce, type OpenListener } from './publisher.ts';
 import { abortConnections } from './reclaim.ts';
 import type { Logs } from './logs.ts';
 import { Supervisor } from './supervisor.ts';
 import type { WorkerProgram } from './worker-thread.ts';
 
-/** Descriptors that are not for connections: Node's own, the loop's, listeners, files. */
-export const DESCRIPTOR_RESERVE = 48;
-/** Those of a control socket and its peers. */
-const CONTROL_RESERVE = 101;
-/** Those of each worker beyond the first: its thread's, its loop's and its wake-up. */
-export const WORKER_RESERVE = 8;
-/** More than this no table can use. */
-const DESCRIPTORS_MAX = SIDES_MAX;
 /** How long a new configuration waits for a worker's turn to end: in all a few seconds. */
 const PUBLISH_WAIT_MS = 2;
 const PUBLISH_TRIES = 1500;
@@ -55,15 +48,6 @@ const ROOM_WAIT_MS = 10;
 /** Key of the tables' hashes: as many bits as a random integer has. */
 const SEED_MAX = 2 ** 48 - 1;
 
-/** What this machine has room for. */
-interface Room extends Limits {
-  /** In force: what was said, or as many as there can be. */
-  readonly connMax: number;
-  readonly parkedMax: number;
-  /** Clients that may wait to be accepted, at each listener. */
-  readonly backlog: number;
-}
-
 /** What is in force. */
 interface Running {
   readonly configuration: Configuration;
@@ -71,10 +55,27 @@ interface Running {
   readonly limits: Room;
 }
 
-/** Where what happens to connections is told, where anybody wants that. */
+/** Where what happens to connections is told, where anybody wants that. **Default** nowhere. */
 export interface Outlets {
   readonly writeDump?: WriteDump | undefined;
   readonly logs?: Logs | undefined;
+}
+
+export interface StartOptions extends Outlets {
+  /** Is told what happens to workers and clients. **Default** nobody is. */
+  readonly say?: (text: string) => void;
+  /** Is called when everything stands, before the first client is taken: for giving up rights. What it throws ends the start. */
+  readonly beforeServing?: () => void | Promise<void>;
+  /** Reads countries, where lists ask for them: before rights are given up. **Default** there is nothing to read. */
+  readonly readCountries?: ReadCountries;
+}
+
+/** What a balancer is made of. */
+interface Standing {
+  readonly host: Host;
+  readonly tables: Tables;
+  readonly supervisor: Supervisor;
+  readonly dumps: Dumps | undefined;
 }
 
 export class Balancer {
@@ -88,14 +89,9 @@ export class Balancer {
   private running: Running;
 
   private constructor(
-    host: Host,
-    tables: Tables,
+    { host, tables, supervisor, dumps }: Standing,
     running: Running,
-    supervisor: Supervisor,
-    readCountries: ReadCountries,
-    dumps: Dumps | undefined,
-    logs: Logs | undefined,
-    say: (text: string) => void,
+    { logs, say, readCountries }: Required<Pick<StartOptions, 'say' | 'readCountries'>> & Outlets,
   ) {
     this.host = host;
     this.tables = tables;
@@ -112,21 +108,16 @@ export class Balancer {
    * own, the worker comes first.
    *
    * A number of connections that nobody has said shrinks to what the machine allows.
-   * @param program what workers run. @param say is told what happens to workers and clients.
-   * @param beforeServing is called when everything stands, before the first client is taken: for giving up rights.
-   * @param readCountries where lists ask for countries: before rights are given up.
-   * @param outlets take dumps, and requests; without them there are none.
+   * @param program what workers run.
    * @errors ConfigError for what the person can mend; or what `beforeServing` threw.
    */
   static async start(
     host: Host,
     configuration: Configuration,
     program: WorkerProgram,
-    say: (text: string) => void = () => undefined,
-    beforeServing: () => void | Promise<void> = () => undefined,
-    readCountries: ReadCountries = noCountries,
-    { writeDump, logs }: Outlets = {},
+    options: StartOptions = {},
   ): Promise<Balancer> {
+    const { say = () => undefined, beforeServing, readCountries = noCountries, writeDump, logs } = options;
     const limits = { ...fitToMachine(host, configuration), countries: countriesFor(configuration, readCountries) };
     const fitted = fittedTo(configuration, limits);
     const wanted = wantedListeners(fitted);
@@ -152,10 +143,10 @@ export class Balancer {
       };
       const supervisor = await Supervisor.start(start);
       const running = inForce(configuration, listeners, limits);
-      balancer = new Balancer(host, tables, running, supervisor, readCountries, dumps, logs, say);
+      balancer = new Balancer({ host, tables, supervisor, dumps }, running, { logs, say, readCountries });
       if (host.listenInLoop) await balancer.listen();
       logs?.follow(configuration, rowsInForce(tables), logs.open(configuration));
-      await beforeServing();
+      await beforeServing?.();
       await balancer.publish(balancer.configuration, balancer.listeners, limits);
       return balancer;
     } catch (error) {
@@ -286,7 +277,11 @@ export class Balancer {
     const countries = countriesFor(configuration, this.readCountries, known, tell);
     const { connMax, parkedMax, backlog } = configuration.settings;
     const before = this.configuration.settings;
-    const isSame = connMax === before.connMax && parkedMax === before.parkedMax && backlog === before.backlog;
+    const isSame =
+      connMax === before.connMax &&
+      parkedMax === before.parkedMax &&
+      backlog === before.backlog &&
+      listenerCount(configuration) === listenerCount(running);
     return { ...(isSame ? limits : fitToMachine(this.host, withPlaces(configuration, limits))), countries };
   }
 
@@ -390,89 +385,12 @@ function loopOf(host: Host, { settings }: Configuration): LoopChoice {
   return 'node';
 }
 
-/** What was said, and numbers in the places of those that nobody has said. */
-function fittedTo(configuration: Configuration, { connMax, parkedMax }: Room): Configuration {
-  const { clientsMax } = limitsOf(configuration.settings);
-  return { ...configuration, settings: { ...configuration.settings, connMax, parkedMax, clientsMax } };
-}
-
-/** Connections that there are places for stay so many, also when nobody has said how many. */
-function withPlaces(configuration: Configuration, { connMax }: Room): Configuration {
-  const { settings } = configuration;
-  return settings.connMax === 0 ? { ...configuration, settings: { ...settings, connMax } } : configuration;
-}
-
-/** @returns the configuration with the ports that the system has chosen, where it was to choose: so they can be told. */
+/** What is in force once these listeners stand. */
 function inForce(configuration: Configuration, listeners: readonly OpenListener[], limits: Room): Running {
-  let named = configuration;
-  for (const farm of farmNames(configuration)) {
-    const view = viewOfFarm(named, farm);
-    const listen = withPorts(
-      view.listen,
-      listeners.filter((each) => each.farm === farm),
-    );
-    if (listen !== view.listen) named = withFarm(named, farm, { ...view, listen });
-  }
-  return { configuration: named, listeners, limits };
-}
-
-/** Addresses with the ports of the listeners that were opened for them. */
-function withPorts(listen: Configuration['listen'], opened: readonly OpenListener[]): Configuration['listen'] {
-  const fixed = new Set(listen.map(({ endpoint }) => endpointRecord(endpoint).join()));
-  const chosen = opened.filter(({ endpoint }) => !fixed.has(endpoint.join()));
-  if (chosen.length === 0) return listen;
-  return listen.map((written) => {
-    if (!('port' in written.endpoint) || written.endpoint.port !== 0) return written;
-    const at = chosen.shift();
-    if (!at) return written;
-    return { text: endpointText(at.endpoint, 0), endpoint: { ...written.endpoint, port: portOf(at.endpoint, 0) } };
-  });
+  return { configuration: withChosenPorts(configuration, listeners), listeners, limits };
 }
 
 /** What listeners are opened with. */
 function optionsOf({ settings }: Configuration, { backlog }: Room): { backlog: number; noDelay: boolean } {
   return { backlog, noDelay: settings.tcpNodelay };
-}
-
-/** Slots of the connections table that the workers of this host can serve. */
-function slotsOf(host: Host): number {
-  return host.listenInLoop ? NODE_CONNECTIONS_MAX : CONNECTIONS_MAX;
-}
-
-/**
- * Raises the descriptor limit to what the connections need, or says what is missing. Numbers that nobody has said
- * shrink to what the machine allows: parked connections first.
- */
-function fitToMachine(host: Host, configuration: Configuration): Room {
-  const { settings, control } = configuration;
-  const { connMax, parkedMax } = limitsOf(settings);
-  const asked = settings.parkedMax === 'auto' ? 0 : parkedMax;
-  const slots = slotsOf(host);
-  if (slotsFor(connMax, asked) > slots) {
-    const reason = `there is room for ${slots} connections, parked ones included`;
-    throw new ConfigError('conn_max', reason, settingPart('connMax'));
-  }
-  const own = DESCRIPTOR_RESERVE + (settings.workers - 1) * WORKER_RESERVE + (control ? CONTROL_RESERVE : 0);
-  const isHolding = host.listenInLoop !== undefined;
-  // One more than may wait is turned away.
-  const held = (backlog: number): number => (isHolding ? backlog + 1 : 0);
-  const wanted = descriptorsFor(connMax, parkedMax) + own + held(settings.backlog);
-  const limit = host.raiseDescriptorLimit(wanted);
-  const said = settings.connMax === 0 ? asked : descriptorsFor(connMax, asked);
-  const backlog = isHolding ? waitingWithin(limit - own - said, settings.backlog) : settings.backlog;
-  const reserve = own + held(backlog);
-  const needed = descriptorsFor(connMax, asked) + reserve;
-  const possible = Math.floor((limit - reserve - asked) / 2);
-  if (limit < needed && (settings.connMax !== 0 || possible < 1)) {
-    const less = possible < 1 ? '' : `, or allow at most ${possible} connections (-x)`;
-    throw new ConfigError(
-      'conn_max',
-      `${connMax} connections need ${needed} descriptors, but the limit is ${limit}; raise it (ulimit -n ${needed})${less}`,
-      settingPart('connMax'),
-    );
-  }
-  const descriptorMax = Math.min(limit - reserve, DESCRIPTORS_MAX);
-  const fitting = Math.min(connMax, possible);
-  const parked = Math.min(parkedWithin(descriptorMax, fitting, parkedMax), slots - fitting);
-  return { connMax: fitting, parkedMax: parked, descriptorMax, backlog };
 }

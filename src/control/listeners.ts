@@ -4,7 +4,7 @@
  * @owner main thread.
  */
 import { ENDPOINT_KIND, endpointRecord, endpointText, KIND_UNIX, portOf } from '../base/endpoint.ts';
-import { farmNames, farmOf, UNNAMED } from '../config/farms.ts';
+import { farmNames, farmOf, UNNAMED, viewOfFarm, withFarm } from '../config/farms.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { partOfFarm } from '../config/parts.ts';
 import type { Host, HostError, ListenOptions, ListenResult } from '../loop/host.ts';
@@ -113,6 +113,33 @@ export async function openListeners(
 function refusalOf({ message, help }: HostError, farm: string): ConfigError {
   const where = farm === UNNAMED ? 'listen address' : `farm ${farm} listen address`;
   return new ConfigError(where, help === '' ? message : `${message}; ${help}`, partOfFarm(farm, { of: 'listen' }));
+}
+
+/** @returns the configuration with the ports that the system has chosen, where it was to choose: so they can be told. */
+export function withChosenPorts(configuration: Configuration, listeners: readonly OpenListener[]): Configuration {
+  let named = configuration;
+  for (const farm of farmNames(configuration)) {
+    const view = viewOfFarm(named, farm);
+    const listen = withPorts(
+      view.listen,
+      listeners.filter((each) => each.farm === farm),
+    );
+    if (listen !== view.listen) named = withFarm(named, farm, { ...view, listen });
+  }
+  return named;
+}
+
+/** Addresses with the ports of the listeners that were opened for them. */
+function withPorts(listen: Configuration['listen'], opened: readonly OpenListener[]): Configuration['listen'] {
+  const fixed = new Set(listen.map(({ endpoint }) => endpointRecord(endpoint).join()));
+  const chosen = opened.filter(({ endpoint }) => !fixed.has(endpoint.join()));
+  if (chosen.length === 0) return listen;
+  return listen.map((written) => {
+    if (!('port' in written.endpoint) || written.endpoint.port !== 0) return written;
+    const at = chosen.shift();
+    if (!at) return written;
+    return { text: endpointText(at.endpoint, 0), endpoint: { ...written.endpoint, port: portOf(at.endpoint, 0) } };
+  });
 }
 
 /** Whether anybody waits at one of them to be accepted. */

@@ -1,6 +1,6 @@
 /** What is kept back for each worker is enough: with not one descriptor to spare it starts, and all places are used. */
 import { afterEach, expect, test } from 'vitest';
-import { DESCRIPTOR_RESERVE, WORKER_RESERVE } from '../../src/control/balancer.ts';
+import { DESCRIPTOR_RESERVE, WORKER_RESERVE } from '../../src/control/machine.ts';
 import { strangeLines } from '../support/oracles.ts';
 import { Peer } from '../support/peer.ts';
 import { Pen } from '../support/pen.ts';

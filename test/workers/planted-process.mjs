@@ -39,7 +39,7 @@ const configuration = {
 };
 const host = settings.loop === 'node' ? new NodeHost() : openHost();
 const file = new URL('./planted-worker.mjs', import.meta.url);
-const balancer = await Balancer.start(host, configuration, { file, again: () => file }, say);
+const balancer = await Balancer.start(host, configuration, { file, again: () => file }, { say });
 const { tables } = balancer;
 const rows = servers.map((_, index) => FIRST_SERVER_ROW + index);
 
