@@ -4,6 +4,8 @@ import { idleFacts, type Facts } from './command.ts';
 import { applyCommand, COMMANDS, type Context } from './commands.ts';
 import { FARM_KEYS, FARMS_LIMIT, viewOfFarm } from './farms.ts';
 import { EMPTY_CONFIGURATION, NoRoom, type Configuration } from './model.ts';
+import type { ProcessRow } from './process-row.ts';
+import { unusedConnection } from './rows.ts';
 
 const CONTEXT: Context = { facts: idleFacts(1), hosts: new Map(), servicePort: () => undefined };
 
@@ -43,6 +45,14 @@ test('who looks at a farm sees no other one', () => {
   const view = viewOfFarm(said('stubborn', 'farm web blacklist 7', 'farm mail'), 'web');
   expect(view).toMatchObject({ settings: { blacklist: 7, stubborn: false }, farms: new Map() });
   expect(view.farms.size).toBe(0);
+});
+
+test('close of a farm ends none of another one', () => {
+  const facts: Facts = { ...CONTEXT.facts, connection: (number) => ({ ...unusedConnection(number), state: number }) };
+  const context = { ...CONTEXT, facts: { ...facts, farm: () => ({ ...facts, connection: unusedConnection }) } };
+  const actionsOf = (line: string): unknown => applyCommand(said('farm web'), line, '', context).actions;
+  expect(actionsOf('close 2')).toEqual([{ kind: 'close', connection: 2 }]);
+  expect(actionsOf('farm web close 2')).toEqual([]);
 });
 
 test('no farm takes one away', () => {
@@ -120,6 +130,23 @@ test('each command that sets something of a farm can be said of one, and no othe
   const settable = COMMANDS.filter(({ scope }) => scope === 'farm').flatMap(({ sets }) => sets?.(words) ?? []);
   expect(new Set(settable.flatMap((part) => (part.of === 'settings' ? [part.key] : [])))).toEqual(new Set(FARM_KEYS));
 });
+
+test('status has the list of farms, where there are any', () => {
+  const facts = tellingFacts();
+  const listsOf = (state: Configuration, line: string): string[] =>
+    Object.keys(JSON.parse(wholeOf(jsonOf(applyCommand(state, line, '', { ...CONTEXT, facts }).reply))) as object);
+  const state = said('farm web blacklist 7');
+  expect(listsOf(state, 'status')).toContain('farms');
+  expect(listsOf(state, 'farm web status')).not.toContain('farms');
+  expect(listsOf(said('blacklist 7'), 'status')).not.toContain('farms');
+});
+
+/** As if a balancer ran. */
+function tellingFacts(): Facts {
+  const process = (): ReturnType<Facts['process']> => ({ localTime: '', row: {} as unknown as ProcessRow });
+  const facts: Facts = { ...CONTEXT.facts, process, farm: () => facts };
+  return facts;
+}
 
 describe('farms', () => {
   const facts = (clients: number, connections: number): Facts => ({

@@ -84,6 +84,7 @@ function farmFacts(sources: Sources, farm: string): Facts {
   const { tables, pid, nowMs, epochS, bytes } = sources;
   const rows = (): RowsOfFarm | undefined => rowsInForce(tables).farms.get(farm);
   const view = (): Configuration => viewOfFarm(sources.configuration(), farm);
+  const connectionsOwner = (): number | undefined => (farm === UNNAMED ? ANY_FARM : rows()?.row);
   return {
     pid,
     farm: (name) => farmFacts(sources, name),
@@ -97,9 +98,12 @@ function farmFacts(sources: Sources, farm: string): Facts {
       return (server) => serverFacts(tables, read, wanted.get(server), times);
     },
     clients: (withinSeconds) => clientFacts(tables, rows()?.row, nowMs(), withinSeconds),
-    connection: (number) => connectionFacts(tables, number, sources.configuration().settings.connMax, nowMs()),
-    connections: (from, count) => connectionsFrom(tables, farm === UNNAMED ? ANY_FARM : rows()?.row, from, count),
-    connectionOf: (fd) => connectionOf(tables, fd),
+    connection: (number) => {
+      const { connMax } = sources.configuration().settings;
+      return connectionFacts(tables, connectionsOwner(), number, connMax, nowMs());
+    },
+    connections: (from, count) => connectionsFrom(tables, connectionsOwner(), from, count),
+    connectionOf: (fd) => connectionOf(tables, connectionsOwner(), fd),
     idlers: () => sumLanes(tables.gauges.idlers),
     limits: () => limitsOf(view().settings),
   };
@@ -217,11 +221,24 @@ function runningBytes(tables: Tables, first: number, last: number): Map<number, 
   return sums;
 }
 
-function connectionFacts(tables: Tables, number: number, connMax: number, nowMs: number): ConnectionRow | undefined {
+/** Whether a connection is the farm's: row of a farm, or ANY_FARM; undefined: there is no such farm. */
+function isOf(tables: Tables, slot: number, farm: number | undefined): boolean {
+  return farm === ANY_FARM || tables.connections.farm[slot] === farm;
+}
+
+/** @param farmRow whose connection it is to be: to others it is as one that nobody uses. */
+function connectionFacts(
+  tables: Tables,
+  farmRow: number | undefined,
+  number: number,
+  connMax: number,
+  nowMs: number,
+): ConnectionRow | undefined {
   const { connections, sides } = tables;
   if (number < 0 || number >= CONNECTIONS_MAX) return undefined;
   const state = connections.state[number] ?? CONNECTION_FREE;
-  if (state === CONNECTION_FREE) return number < connMax ? unusedConnection(number) : undefined;
+  if (state === CONNECTION_FREE || !isOf(tables, number, farmRow))
+    return number < connMax ? unusedConnection(number) : undefined;
   const [client, server] = [number * 2, number * 2 + 1];
   const farm = farmAtRow(rowsInForce(tables), connections.farm[number] ?? 0);
   return {
@@ -290,29 +307,26 @@ function rowsBetween(farm: RowsOfFarm, first: number, last: number): Map<number,
 }
 
 /** Numbers of a farm's connections in use, in order, as many as are asked for. @param farm its row, or ANY_FARM; undefined: there is no such farm. */
-function connectionsFrom(
-  { workers, connections }: Tables,
-  farm: number | undefined,
-  from: number,
-  count: number,
-): number[] {
+function connectionsFrom(tables: Tables, farm: number | undefined, from: number, count: number): number[] {
+  const { workers, connections } = tables;
   const numbers: number[] = [];
   for (let worker = 0; worker < WORKERS_MAX; worker++) {
     const end = workers.slotEnd[worker] ?? 0;
     for (let slot = Math.max(from, workers.slotFirst[worker] ?? 0); slot < end && numbers.length < count; slot++) {
       if ((connections.state[slot] ?? CONNECTION_FREE) === CONNECTION_FREE) continue;
-      if (farm === ANY_FARM || connections.farm[slot] === farm) numbers.push(slot);
+      if (isOf(tables, slot, farm)) numbers.push(slot);
     }
   }
   return numbers;
 }
 
-function connectionOf(tables: Tables, fd: number): number {
+function connectionOf(tables: Tables, farm: number | undefined, fd: number): number {
   const { sides } = tables;
   let found = -1;
   if (fd < 0) return found;
   forEachConnection(tables, (slot) => {
-    if (sides.fd[slot * 2] === fd || sides.fd[slot * 2 + 1] === fd) found = slot;
+    const isIts = sides.fd[slot * 2] === fd || sides.fd[slot * 2 + 1] === fd;
+    if (isIts && isOf(tables, slot, farm)) found = slot;
   });
   return found;
 }

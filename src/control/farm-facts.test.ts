@@ -78,7 +78,7 @@ test('servers of a farm have its numbers', () => {
 });
 
 test('connections of a farm are its own; those of the process are all', () => {
-  const { facts, rows, connect } = stage();
+  const { tables, facts, rows, connect } = stage();
   connect(3, rows.row, rows.servers[1]!);
   connect(4, 0, 3);
   connect(5, rows.row, rows.emergency);
@@ -86,9 +86,14 @@ test('connections of a farm are its own; those of the process are all', () => {
   expect([facts.farm('a').connections(0, 9), facts.farm('a').connections(4, 9)]).toEqual([[3, 5], [5]]);
   expect(facts.farm('b').connections(0, 9)).toEqual([]);
   expect(facts.connection(3)).toMatchObject({ farm: 'a', server: 1 });
-  expect(facts.farm('a').connection(4)).toMatchObject({ farm: '', server: 0 });
+  expect(facts.connection(4)).toMatchObject({ farm: '', server: 0 });
+  expect(facts.farm('a').connection(4), 'as one that nobody uses').toEqual({ ...facts.connection(6), connection: 4 });
+  expect(facts.farm('b').connection(3)).toMatchObject({ state: 0 });
   expect(facts.connection(5)).toMatchObject({ farm: 'a', server: -1 });
   expect(facts.connection(6)).toMatchObject({ farm: '', state: 0 });
+  tables.sides.fd.set([7, 8, 9, 10], 3 * 2);
+  expect([7, 10].map((fd) => facts.connectionOf(fd))).toEqual([3, 4]);
+  expect([7, 10].map((fd) => facts.farm('a').connectionOf(fd))).toEqual([3, -1]);
 });
 
 test('clients and what is in force are those of the farm', () => {
