@@ -75,7 +75,7 @@ type FarmRow = {
   readonly clients: number;
 };
 
-const FARM_FIELDS: Fields<FarmRow> = {
+export const FARM_FIELDS: Fields<FarmRow> = {
   name: field('its name; empty for the farm that has none'),
   listen: field('where its clients come to, with blanks between several; empty: nowhere'),
   servers: field('servers that clients can be sent to'),
@@ -84,7 +84,7 @@ const FARM_FIELDS: Fields<FarmRow> = {
 };
 
 /** A page for each farm, because counting takes as long as there are clients. */
-function* farmPages({ state, facts }: View): Generator<readonly FarmRow[]> {
+export function* farmPages({ state, facts }: View): Generator<readonly FarmRow[]> {
   for (const name of farmNames(state)) {
     const { listen, servers } = farmOf(state, name);
     const view = { state, facts: factsOf(facts, name) };

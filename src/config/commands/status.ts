@@ -11,6 +11,7 @@ import {
   connectionPages,
   SERVER_FIELDS,
 } from '../rows.ts';
+import { FARM_FIELDS, farmPages } from './farms.ts';
 import { path } from './kinds.ts';
 
 const subject = 'process';
@@ -24,7 +25,7 @@ const status: Command = {
   no: undefined,
   told: {
     fields: PROCESS_FIELDS,
-    lists: { servers: SERVER_FIELDS, clients: CLIENT_FIELDS, connections: CONNECTION_FIELDS },
+    lists: { servers: SERVER_FIELDS, clients: CLIENT_FIELDS, connections: CONNECTION_FIELDS, farms: FARM_FIELDS },
   },
   run: ({ state, facts }) => {
     const now = facts.process();
@@ -38,6 +39,7 @@ const status: Command = {
         servers: () => allServerPages(view),
         clients: () => clientPages(view),
         connections: () => connectionPages(view),
+        ...(state.farms.size > 0 && { farms: () => farmPages(view) }),
       },
     };
     return { state, reply, actions: state.settings.webStats === '' ? [] : WRITE };
