@@ -13,6 +13,7 @@ import { Balancer } from '../control/balancer.ts';
 import { countriesFor } from '../control/countries.ts';
 import { openConfigFile } from '../control/config-file.ts';
 import { isLookingUp, keepForJail, resolveAddress, servicePort } from '../control/resolver.ts';
+import { NO_ROWS, planRows } from '../control/farm-rows.ts';
 import { checkLogs, Logs } from '../control/logs.ts';
 import { keepProgram } from '../control/worker-thread.ts';
 import { readCountryFile } from '../geo/country-file.ts';
@@ -186,6 +187,7 @@ async function check(line: CommandLine): Promise<number> {
   try {
     checkLists(configuration, countriesFor(configuration, readCountryFile));
     checkLogs(configuration);
+    planRows(NO_ROWS, configuration);
   } catch (error) {
     throw placed(error, places);
   }

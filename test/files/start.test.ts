@@ -133,6 +133,14 @@ describe('pen --check', () => {
     expect(run('--check', 'right.cfg')).toEqual({ status: 0, stdout: 'right.cfg is right\n', stderr: '' });
   });
 
+  test('tells of servers and farms that there is no room for', () => {
+    const farm = (name: string): string => `farm ${name}\nserver 40000 address 127.0.0.1 port 9\n`;
+    FOLDER.write('many.cfg', `listen 127.0.0.1:1\nserver 0 address 127.0.0.1 port 9\n${farm('a')}${farm('b')}`);
+    const stderr = "pen: many.cfg:6 'farm b server': there is room for 65532 servers of all farms together\n";
+    expect(run('--check', 'many.cfg')).toEqual({ status: 1, stdout: '', stderr });
+    expect(run('-f', '-F', 'many.cfg').stderr).toContain(stderr);
+  });
+
   test('tells what the command line has to add, and checks that too', () => {
     FOLDER.write('part.cfg', 'blacklist 5\n');
     expect(run('--check=part.cfg')).toMatchObject({
