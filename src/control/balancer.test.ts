@@ -216,6 +216,12 @@ describe('a host that lets us listen', () => {
     expect(asked).toHaveLength(1);
     await balancer.apply(expecting(CLIENTS_MAX - 1));
     expect(asked).toHaveLength(2);
+    const half = expecting(BIG_PAGES_CLIENTS / 2);
+    const farm = { ...EMPTY_FARM, settings: { ...EMPTY_FARM.settings, clientsMax: BIG_PAGES_CLIENTS / 2 } };
+    await balancer.apply(half);
+    expect(asked, 'too few').toHaveLength(2);
+    await balancer.apply({ ...half, farms: new Map([['a', farm]]) });
+    expect(asked, 'of all farms').toHaveLength(3);
     await balancer.stop();
   });
 

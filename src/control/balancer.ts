@@ -14,7 +14,7 @@ import { WORKERS_MAX } from '../table/limits.ts';
 import { allWorkersPast, currentVersion } from '../table/publish.ts';
 import { clearBlacklist } from '../table/shared.ts';
 import { createTables, openTables, type Tables } from '../table/tables.ts';
-import { expectClients } from './big-pages.ts';
+import { clientsOf, expectClients } from './big-pages.ts';
 import { checkLists } from './access-lists.ts';
 import type { Prepared } from './controller.ts';
 import { countriesFor, type ReadCountries } from './countries.ts';
@@ -126,7 +126,7 @@ export class Balancer {
     let balancer: Balancer | undefined;
     try {
       publish(tables, fitted, [], limits);
-      expectClients(host, tables, fitted.settings.clientsMax);
+      expectClients(host, tables, clientsOf(fitted));
       const { workers: count } = fitted.settings;
       const [loop, slots] = [loopOf(host, fitted), slotsOf(host)];
       const dumps = writeDump && new Dumps(tables, count, writeDump);
@@ -239,7 +239,7 @@ export class Balancer {
     // One that ends is closed when nobody adds to it any more.
     if (log || connectionLog) await this.allFollow();
     this.logs?.follow(configuration, rowsInForce(this.tables), opened);
-    expectClients(this.host, this.tables, limitsOf(configuration.settings).clientsMax);
+    expectClients(this.host, this.tables, clientsOf(configuration));
     this.running = inForce(configuration, listeners, limits);
     this.tuneListeners(before);
     if (left.length > 0) await this.leave(left);
