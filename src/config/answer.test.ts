@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { jsonError, jsonOf, tellList, tellRow, textOf, wholeOf, type Answer, type Reply, type Row } from './answer.ts';
 import { idleFacts, type Facts } from './command.ts';
 import { applyCommand, COMMANDS } from './commands.ts';
+import { EMPTY_FARM } from './farms.ts';
 import { EMPTY_CONFIGURATION, serverAt, UNSET_SERVER } from './model.ts';
 import { PROCESS_FIELDS, type ProcessRow } from './process-row.ts';
 import { NO_SERVER_FACTS, unusedConnection } from './rows.ts';
@@ -88,6 +89,7 @@ const STATE = {
   ...EMPTY_CONFIGURATION,
   servers: [UNSET_SERVER],
   emergency: serverAt({ kind: 1, path: `/${HOSTILE}` }),
+  farms: new Map([['web', EMPTY_FARM]]),
 };
 
 const queries = COMMANDS.filter(({ told }) => told !== undefined);

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endpointText } from '../base/endpoint.ts';
 import { listenerCount } from '../config/farms.ts';
-import { ConfigError, limitsOf, type Configuration, type LoopChoice } from '../config/model.ts';
+import { ConfigError, type Configuration, type LoopChoice } from '../config/model.ts';
 import { settingPart } from '../config/parts.ts';
 import type { Host } from '../loop/host.ts';
 import { WORKERS_MAX } from '../table/limits.ts';
