@@ -37,6 +37,14 @@ export function noteReserved(e: EngineState, change: number): void {
   e.tables.workers.reserved[e.worker] = a.reserved;
 }
 
+/**
+ * Places that accepts have reserved, without one for each of them: where work is shared out, nobody is to keep a
+ * listener from accepting because others wait for clients who do not come.
+ */
+export function reservedBeyondOne({ acceptor }: EngineState): number {
+  return Math.max(0, acceptor.reserved - acceptor.inFlight);
+}
+
 /** Gives back reserved places that nobody takes. */
 export function giveReserved(e: EngineState, count: number): void {
   if (count === 0) return;

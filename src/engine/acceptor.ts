@@ -10,7 +10,7 @@ import { ECANCELED, EINVAL } from '../base/errno.ts';
 import { CLOSE_ABORT, FLAG_MORE, OP_ACCEPT } from '../loop/loop.ts';
 import { sumLanes } from '../table/columns.ts';
 import { connectionsUsed, placesTaken, reservePlaces } from '../table/shared.ts';
-import { giveReserved, noteReserved, pauseForDescriptors } from './accept-state.ts';
+import { giveReserved, noteReserved, pauseForDescriptors, reservedBeyondOne } from './accept-state.ts';
 import { admit } from './admission.ts';
 import { end } from './ending.ts';
 import { closeIdler } from './idlers.ts';
@@ -26,7 +26,7 @@ export function armAccepts(e: EngineState): void {
   const mayAccept = !a.isPaused && !a.isYielding && e.stop === 0;
   if (mayAccept) armListeners(e);
   if (mayAccept && e.idlers > 0) makeRoom(e);
-  if (e.workerCount > 1) shareAccepts(e, mayAccept && ownRoom(e) > 0);
+  if (e.workerCount > 1) shareAccepts(e, mayAccept && ownRoom(e) > 0, a.inFlight > 0 && isArmedEverywhere(e));
 }
 
 function armListeners(e: EngineState): void {
@@ -40,7 +40,8 @@ function armListeners(e: EngineState): void {
     if (fd < 0 || a.armed[listener] !== 0) continue;
     const room = roomToAccept(e);
     if (room <= 0) return;
-    const share = Math.max(1, Math.floor(room / (sharers - listener)));
+    // Of several workers each has one at several listeners, so that what it waits for in vain is nobody's fair share.
+    const share = e.workerCount > 1 && count > 1 ? 1 : Math.max(1, Math.floor(room / (sharers - listener)));
     const max = reservePlaces(e.tables, Math.min(settings.acceptBatch[0], share), placesLimit(e));
     if (max === 0) return;
     arm(e, listener, fd, max);
@@ -91,7 +92,7 @@ function ownRoom(e: EngineState): number {
 }
 
 function pendingRoom(e: EngineState): number {
-  return pendingShare(e) - e.connecting - e.acceptor.reserved;
+  return pendingShare(e) - e.connecting - reservedBeyondOne(e);
 }
 
 /** Two for each connection, after those for whom places are reserved, wherever. */

@@ -4,7 +4,7 @@ import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint, type Endpoint } fro
 import { FLAG_MORE, OP_ACCEPT, OP_CONNECT } from '../loop/loop.ts';
 import { inFlightOf } from '../table/shared.ts';
 import type { ConfigBank } from '../table/tables.ts';
-import { FIRST_SERVER, Stage } from './stage.suite.ts';
+import { FIRST_SERVER, Stage, type Options } from './stage.suite.ts';
 
 const listenerAt = (port: number): Endpoint => ({ kind: KIND_IPV4, ip: Uint8Array.of(127, 0, 0, 1), port });
 
@@ -88,5 +88,25 @@ describe('a listener that gets another row', () => {
     // What the accept on the first row brings is still the first listener's, and so with the second.
     expect(come(stage, 1, 50)).toBe(`10.0.0.${FIRST_SERVER}:82`);
     expect(come(stage, 0, 51), 'farm 1 has no servers').toBeUndefined();
+  });
+});
+
+describe('many listeners', () => {
+  const all = Array.from({ length: 20 }, (_, n) => ({ fd: 100 + n, farm: 0, at: listenerAt(80 + n) }));
+  const open = (options: Options): Stage =>
+    new Stage({ listeners: all.length, connMax: 32, ...options, configure: (draft) => listen(draft, all) });
+  const armed = (stage: Stage): number[] =>
+    [...all.keys()].filter((listener) => stage.pending(OP_ACCEPT, listener) !== undefined);
+
+  test('accept each, also when there are more than may wait for their servers', () => {
+    expect(armed(open({ pendingMax: 3 }))).toEqual([...all.keys()]);
+  });
+
+  test('accept each in each of several workers, and go on to where others have come', () => {
+    const stage = open({ workerCount: 2, pendingMax: 32, connMax: 128 });
+    expect(armed(stage)).toEqual([...all.keys()]);
+    stage.turn([OP_ACCEPT, 0, 50, 0, FLAG_MORE], [OP_ACCEPT, 0, 0]);
+    stage.turn();
+    expect(armed(stage)).toEqual([...all.keys()]);
   });
 });

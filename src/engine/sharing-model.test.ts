@@ -20,7 +20,7 @@ const LOAD = 9;
 
 type Share = (e: EngineState) => void;
 
-const real: Share = (e) => shareAccepts(e, true);
+const real: Share = (e) => shareAccepts(e, true, e.acceptor.inFlight > 0);
 
 interface Crew {
   readonly checker: Checker;

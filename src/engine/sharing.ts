@@ -20,7 +20,7 @@ import {
   placesWanted,
   whoShouldAccept,
 } from '../table/shared.ts';
-import { yieldRoom } from './accept-state.ts';
+import { reservedBeyondOne, yieldRoom } from './accept-state.ts';
 import type { EngineState } from './state.ts';
 
 /** How far a worker may be above the average: so many connections, or an eighth. */
@@ -31,7 +31,7 @@ const SLACK_SHARE = 8;
 export function fairShare(e: EngineState): number {
   if (e.workerCount === 1) return Infinity;
   const mean = meanLoad(e.tables, e.workerCount, e.worker, e.connections);
-  return Math.floor(mean + Math.max(SLACK_MIN, mean / SLACK_SHARE)) - e.connections - e.acceptor.reserved;
+  return Math.floor(mean + Math.max(SLACK_MIN, mean / SLACK_SHARE)) - e.connections - reservedBeyondOne(e);
 }
 
 /** Places of `conn_max` that the worker may reserve up to: some are left to clients who are parked elsewhere. */
@@ -73,16 +73,16 @@ export function descriptorsFree(e: EngineState): number {
   return free;
 }
 
-/** After accepts were armed, as far as they could be: tells the others, and sees to it that one of them accepts. */
-export function shareAccepts(e: EngineState, isAble: boolean): void {
+/**
+ * After accepts were armed, as far as they could be: tells the others, and sees to it that one of them accepts.
+ *
+ * @param isAble there is room. @param isArmed an accept is in flight at each listener.
+ */
+export function shareAccepts(e: EngineState, isAble: boolean, isArmed: boolean): void {
   const { tables, workerCount, worker, acceptor } = e;
-  if (acceptor.inFlight > 0) {
-    noteAccepting(tables, worker, e.connections, ACCEPT_ARMED);
-    yieldToParked(e);
-    return;
-  }
-  noteAccepting(tables, worker, e.connections, isAble ? ACCEPT_WILLING : ACCEPT_RESTING);
-  if (e.stop !== 0 || placesTaken(tables) >= placesLimit(e)) return;
+  noteAccepting(tables, worker, e.connections, isArmed ? ACCEPT_ARMED : isAble ? ACCEPT_WILLING : ACCEPT_RESTING);
+  if (acceptor.inFlight > 0) yieldToParked(e);
+  if (isArmed || e.stop !== 0 || placesTaken(tables) >= placesLimit(e)) return;
   const other = whoShouldAccept(tables, workerCount, worker);
   if (other >= 0) e.wakeWorker(other);
 }
@@ -109,6 +109,7 @@ export function tellWanting(e: EngineState, isLooking: boolean): void {
   }
   if (!isWanting) return;
   for (let other = 0; other < e.workerCount; other++) {
-    if (other !== worker && isAccepting(tables, other)) e.wakeWorker(other);
+    const isHolding = isAccepting(tables, other) || Atomics.load(tables.workers.reserved, other) > 0;
+    if (other !== worker && isHolding) e.wakeWorker(other);
   }
 }

@@ -36,8 +36,8 @@ export function auditRows(tables: Tables, settings: SeedSettings): number {
   same('parked', parked, connectionsParked(tables), sumLanes(tables.gauges.parked));
   if (used > settings.connMax) violate('limit', `${used} connections, ${settings.connMax} allowed`);
   same('pending', pending, sumLanes(tables.gauges.pending));
-  // Each worker may have one of those it has accepted.
-  const pendingMax = Math.max(settings.pendingMax, settings.workers);
+  // Each worker may have one of those it has accepted, and one of each further listener.
+  const pendingMax = Math.max(settings.pendingMax, settings.workers) + (settings.listeners - 1) * settings.workers;
   if (pending > pendingMax) violate('limit', `${pending} wait for their servers, ${pendingMax} may`);
   if (parked > settings.policy.parkedMax) violate('limit', `${parked} are parked, ${settings.policy.parkedMax} may be`);
   for (const [row, count] of served) same(`served of source ${row}`, count, servedOf(tables, row));
