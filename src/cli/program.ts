@@ -183,8 +183,8 @@ async function check(line: CommandLine): Promise<number> {
   if (farmNames(configuration).every((farm) => farmOf(configuration, farm).listen.length === 0)) {
     throw new ConfigError('listen address', MISSING_LISTENER);
   }
-  wantedListeners(configuration);
   try {
+    wantedListeners(configuration);
     checkLists(configuration, countriesFor(configuration, readCountryFile));
     checkLogs(configuration);
     planRows(NO_ROWS, configuration);

@@ -58,7 +58,11 @@ function checkDistinct(wanted: readonly WantedListener[]): void {
   for (const { farm, text, endpoint } of wanted) {
     const key = endpoint.join();
     const other = portOf(endpoint, 0) === 0 && endpoint[ENDPOINT_KIND] !== KIND_UNIX ? undefined : farms.get(key);
-    if (other !== undefined) throw new ConfigError('listen address', `${text} is said twice${ofFarms(other, farm)}`);
+    if (other !== undefined) {
+      const where = farm === UNNAMED ? 'listen address' : `farm ${farm} listen`;
+      const part = partOfFarm(farm, { of: 'listen' });
+      throw new ConfigError(where, `${text} is said twice${ofFarms(other, farm)}`, part);
+    }
     farms.set(key, farm);
   }
 }

@@ -141,6 +141,14 @@ describe('pen --check', () => {
     expect(run('-f', '-F', 'many.cfg').stderr).toContain(stderr);
   });
 
+  test('names the line of an address that two farms have', () => {
+    const farm = (name: string): string => `farm ${name}\nlisten 127.0.0.1:1\nserver 0 address 127.0.0.1 port 9\n`;
+    FOLDER.write('twice.cfg', farm('a') + farm('b'));
+    const stderr = "pen: twice.cfg:5 'farm b listen': 127.0.0.1:1 is said twice, for farm a and for farm b\n";
+    expect(run('--check', 'twice.cfg')).toEqual({ status: 1, stdout: '', stderr });
+    expect(run('-f', '-F', 'twice.cfg').stderr).toContain(stderr);
+  });
+
   test('tells what the command line has to add, and checks that too', () => {
     FOLDER.write('part.cfg', 'blacklist 5\n');
     expect(run('--check=part.cfg')).toMatchObject({
