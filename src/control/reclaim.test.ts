@@ -85,7 +85,7 @@ test('reservations, gauges and notes are undone', () => {
   for (const gauge of Object.values(tables.gauges)) setLane(gauge, WORKER, 4);
   back();
   expect([shared.placesTaken(tables), tables.workers.reserved[WORKER]]).toEqual([0, 0]);
-  expect([shared.isAccepting(tables, WORKER), shared.placesWanted(tables, 3, 0)]).toEqual([false, 0]);
+  expect([shared.isHoldingPlaces(tables, WORKER), shared.placesWanted(tables, 3, 0)]).toEqual([false, 0]);
   expect(shared.takeCloseRequest(tables, WORKER)).toBe(-1);
   expect(Object.values(tables.gauges).map(sumLanes)).toEqual(Object.values(tables.gauges).map(() => 0));
 });

@@ -12,7 +12,7 @@ import { lane } from '../table/columns.ts';
 import { ACCEPT_ARMED, ACCEPT_RESTING, ACCEPT_WILLING } from '../table/schema.ts';
 import {
   connectionsUsed,
-  isAccepting,
+  isHoldingPlaces,
   meanLoad,
   noteAccepting,
   noteWanting,
@@ -109,7 +109,6 @@ export function tellWanting(e: EngineState, isLooking: boolean): void {
   }
   if (!isWanting) return;
   for (let other = 0; other < e.workerCount; other++) {
-    const isHolding = isAccepting(tables, other) || Atomics.load(tables.workers.reserved, other) > 0;
-    if (other !== worker && isHolding) e.wakeWorker(other);
+    if (other !== worker && isHoldingPlaces(tables, other)) e.wakeWorker(other);
   }
 }

@@ -56,7 +56,9 @@ describe('places', () => {
     expect(shared.whoShouldAccept(tables, 4, 1)).toBe(2);
     shared.noteAccepting(tables, 2, 6, ACCEPT_ARMED);
     expect(shared.whoShouldAccept(tables, 4, 0)).toBe(-1);
-    expect([0, 2].map((worker) => shared.isAccepting(tables, worker))).toEqual([false, true]);
+    expect([0, 2].map((worker) => shared.isHoldingPlaces(tables, worker))).toEqual([false, true]);
+    tables.workers.reserved[0] = 3;
+    expect(shared.isHoldingPlaces(tables, 0), 'it accepts at some listener').toBe(true);
   });
 
   test('one place is left for each worker where somebody waits for one', () => {

@@ -178,9 +178,13 @@ export function whoShouldAccept({ workers }: Tables, count: number, worker: numb
   return found;
 }
 
-/** Whether the worker has places reserved, or did when it last looked. @owner any thread. */
-export function isAccepting(tables: Tables, worker: number): boolean {
-  return Atomics.load(tables.workers.accepting, worker) === ACCEPT_ARMED;
+/**
+ * Whether the worker has places reserved, or did when it last looked: by accepts at each listener, or at some of them.
+ * @owner any thread.
+ */
+export function isHoldingPlaces({ workers }: Tables, worker: number): boolean {
+  // What it has reserved it stores before it notes atomically whether it accepts, so whoever has noted a wish sees it.
+  return Atomics.load(workers.accepting, worker) === ACCEPT_ARMED || Atomics.load(workers.reserved, worker) > 0;
 }
 
 /** Notes whether somebody in the worker waits for a place that others have reserved. @owner as `noteAccepting`. */
