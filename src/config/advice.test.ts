@@ -3,6 +3,7 @@ import { KIND_UNIX } from '../base/endpoint.ts';
 import { literalEndpoint } from './address.ts';
 import { adviceOn } from './advice.ts';
 import { farmOf, UNNAMED } from './farms.ts';
+import { EMPTY_FARM } from './farms.ts';
 import { EMPTY_CONFIGURATION, serverAt, type Configuration } from './model.ts';
 
 function configuration(weights: readonly number[], settings: { weight: boolean; prio?: boolean }): Configuration {
@@ -52,4 +53,28 @@ test('servers at the port of the listener have none for who comes by a path', ()
     'server 1: has the port of the listener, and clients that come by /run/x bring none; they get others',
   ]);
   expect(adviceOn({ ...state, listen: listen.slice(0, 1) })).toEqual([]);
+});
+
+test.each([
+  [125, 1, 0],
+  [126, 1, 1],
+  [32, 4, 1],
+  [1, 200, 0],
+])('%i listeners of %i workers, where there are 500 places, are worth %i words', (count, workers, lines) => {
+  const listen = Array.from({ length: count }, (_, n) => ({
+    text: `${n + 1}`,
+    endpoint: literalEndpoint('127.0.0.1', n + 1, 'test')!,
+  }));
+  const state = { ...EMPTY_CONFIGURATION, listen, settings: { ...EMPTY_CONFIGURATION.settings, workers } };
+  expect(adviceOn(state).length).toBe(lines);
+});
+
+test('places that listeners keep are counted over all farms, and more is proposed', () => {
+  const listen = [1, 2].map((n) => ({ text: `${n}`, endpoint: literalEndpoint('127.0.0.1', n, 'test')! }));
+  const servers = [serverAt(literalEndpoint('127.0.0.1', 80, 'test')!)];
+  const farms = new Map(['a', 'b'].map((name) => [name, { ...EMPTY_FARM, listen, servers }]));
+  const settings = { ...EMPTY_CONFIGURATION.settings, connMax: 10 };
+  expect(adviceOn({ ...EMPTY_CONFIGURATION, farms, settings })).toEqual([
+    'conn_max: 4 listeners keep 4 of 10 places for who comes next; say more, as in conn_max 26',
+  ]);
 });

@@ -1,11 +1,11 @@
 /** What is no mistake, and yet not what somebody can have meant. */
 import { KIND_UNIX } from '../base/endpoint.ts';
-import { farmNames, farmOf, UNNAMED, type Farm } from './farms.ts';
-import { isServed, type Configuration } from './model.ts';
+import { farmNames, farmOf, listenerCount, UNNAMED, type Farm } from './farms.ts';
+import { isServed, limitsOf, type Configuration } from './model.ts';
 
 /** @returns a line for each such thing. */
 export function adviceOn(state: Configuration): string[] {
-  return farmNames(state).flatMap((name) => {
+  const ofFarms = farmNames(state).flatMap((name) => {
     const farm = farmOf(state, name);
     const lines = [
       ...(state.farms.size > 0 ? adviceOnListener(name, farm) : []),
@@ -14,6 +14,17 @@ export function adviceOn(state: Configuration): string[] {
     ];
     return name === UNNAMED ? lines : lines.map((line) => `farm ${name}: ${line}`);
   });
+  return [...adviceOnPlaces(state), ...ofFarms];
+}
+
+/** A listener waits for its next client with a place in hand, in each worker. */
+function adviceOnPlaces(state: Configuration): string[] {
+  const listeners = listenerCount(state);
+  const held = listeners * state.settings.workers;
+  const { connMax } = limitsOf(state.settings);
+  if (listeners < 2 || held * 4 <= connMax) return [];
+  const count = `${listeners} listeners keep ${held} of ${connMax} places for who comes next`;
+  return [`conn_max: ${count}; say more, as in conn_max ${connMax + held * 4}`];
 }
 
 /** A farm alone would not start without a listener. */

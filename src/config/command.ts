@@ -156,6 +156,8 @@ export interface Facts {
   connection(number: number): ConnectionRow | undefined;
   /** Numbers of connections in use, the first `count` from `from` on, in order: with several workers there are gaps between them. */
   connections(from: number, count: number): readonly number[];
+  /** How many connections the farm has; also of the one without a name those alone that are its own. */
+  connectionCount(): number;
   /** Number of the connection a descriptor belongs to; -1 none. */
   connectionOf(fd: number): number;
   /** Connections to servers that no client has. */
@@ -174,13 +176,6 @@ export function viewInFarm({ state, facts }: View, farm: string): View {
   return { state: viewOfFarm(state, farm), facts: factsOf(facts, farm) };
 }
 
-/** How many connections a farm has. @param others farms with names: what none of them has is the unnamed one's. */
-export function connectionsOf(facts: Facts, farm: string, others: Iterable<string>): number {
-  const count = (name: string): number => factsOf(facts, name).connections(0, Number.MAX_SAFE_INTEGER).length;
-  if (farm !== UNNAMED) return count(farm);
-  return [...others].reduce((rest, name) => Math.max(0, rest - count(name)), count(UNNAMED));
-}
-
 /** Before anything runs: for commands that options and files give. */
 export function idleFacts(pid: number): Facts {
   const facts: Facts = {
@@ -191,6 +186,7 @@ export function idleFacts(pid: number): Facts {
     clients: () => [],
     connection: () => undefined,
     connections: () => [],
+    connectionCount: () => 0,
     connectionOf: () => -1,
     idlers: () => 0,
     limits: () => undefined,

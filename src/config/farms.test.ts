@@ -152,9 +152,9 @@ describe('farms', () => {
   const facts = (clients: number, connections: number): Facts => ({
     ...idleFacts(1),
     clients: () => [Array.from({ length: clients }, () => ({})), []] as unknown as ReturnType<Facts['clients']>,
-    connections: () => Array.from({ length: connections }, (_, i) => i),
+    connectionCount: () => connections,
   });
-  const known = { ...facts(1, 10), farm: () => facts(3, 4) };
+  const known = { ...facts(1, 2), farm: () => facts(3, 4) };
   const state = said('listen 80', `farm web ${SERVER}`, 'farm web server 1 max 5', 'farm web listen 81 82', 'farm new');
   const { reply } = applyCommand(state, 'farms', '', { ...CONTEXT, facts: known });
 

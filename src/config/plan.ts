@@ -1,5 +1,5 @@
 /** The difference between two configurations as lines of commands, and whom it touches. */
-import { connectionsOf, factsOf, type Action, type Command, type Facts } from './command.ts';
+import { factsOf, type Action, type Command, type Facts } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { farmNames, UNNAMED, viewOfFarm } from './farms.ts';
 import { aclOf, EMPTY_CONFIGURATION, isSamePlace, type Configuration } from './model.ts';
@@ -164,7 +164,7 @@ function touched(before: Configuration, after: Configuration, facts: Facts): str
 }
 
 function touchedIn(name: string, before: Configuration, after: Configuration, facts: Facts): Touched {
-  const count = (): number => connectionsOf(facts, name, before.farms.keys());
+  const count = (): number => factsOf(facts, name).connectionCount();
   if (name === UNNAMED) return touchedOf(before, after, facts, count);
   if (after.farms.has(name)) {
     const inFarm = factsOf(facts, name);

@@ -103,6 +103,7 @@ function farmFacts(sources: Sources, farm: string): Facts {
       return connectionFacts(tables, connectionsOwner(), number, connMax, nowMs());
     },
     connections: (from, count) => connectionsFrom(tables, connectionsOwner(), from, count),
+    connectionCount: () => connectionCount(tables, rows()?.row),
     connectionOf: (fd) => connectionOf(tables, connectionsOwner(), fd),
     idlers: () => sumLanes(tables.gauges.idlers),
     limits: () => limitsOf(view().settings),
@@ -318,6 +319,12 @@ function connectionsFrom(tables: Tables, farm: number | undefined, from: number,
     }
   }
   return numbers;
+}
+
+function connectionCount(tables: Tables, farm: number | undefined): number {
+  let count = 0;
+  forEachConnection(tables, (slot) => (count += Number(isOf(tables, slot, farm))));
+  return count;
 }
 
 function connectionOf(tables: Tables, farm: number | undefined, fd: number): number {

@@ -96,6 +96,18 @@ test('connections of a farm are its own; those of the process are all', () => {
   expect([7, 10].map((fd) => facts.farm('a').connectionOf(fd))).toEqual([3, -1]);
 });
 
+test('the count of connections is of the farm alone, and those of one that is gone are nobody else’s', () => {
+  const { facts, rows, connect, change, configuration } = stage();
+  connect(3, rows.row, rows.servers[1]!);
+  connect(4, 0, 3);
+  connect(5, rows.row, rows.emergency);
+  const counts = (): number[] => ['a', 'b'].map((name) => facts.farm(name).connectionCount());
+  expect([facts.connectionCount(), ...counts()]).toEqual([1, 2, 0]);
+  change({ ...configuration(), farms: new Map() });
+  expect([facts.connectionCount(), ...counts()]).toEqual([1, 0, 0]);
+  expect(facts.connections(0, 9)).toEqual([3, 4, 5]);
+});
+
 test('clients and what is in force are those of the farm', () => {
   const { facts, rows, visit } = stage();
   visit(rows.row, 1, 1);

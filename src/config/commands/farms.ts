@@ -1,15 +1,6 @@
 /** Commands about farms with names: which there are, one more, one less. What one of them does is said behind its name. */
 import { field, tellList, type Fields } from '../answer.ts';
-import {
-  answer,
-  connectionsOf,
-  factsOf,
-  type Call,
-  type Command,
-  type Outcome,
-  type Parameter,
-  type View,
-} from '../command.ts';
+import { answer, factsOf, type Call, type Command, type Outcome, type Parameter, type View } from '../command.ts';
 import { checkFarmRoom, EMPTY_FARM, farmNames, farmOf, noSuchFarm, parseFarm } from '../farms.ts';
 import { ConfigError, isUsed, textOfListen, type Configuration } from '../model.ts';
 import { clientPages } from '../rows.ts';
@@ -94,7 +85,7 @@ export function* farmPages({ state, facts }: View): Generator<readonly FarmRow[]
       name,
       listen: textOfListen(listen),
       servers: servers.filter((server) => server !== undefined && isUsed(server)).length,
-      connections: connectionsOf(facts, name, state.farms.keys()),
+      connections: view.facts.connectionCount(),
       clients,
     };
     yield [row];
