@@ -23,6 +23,7 @@ const ENDED: Ending = {
   bytesDown: 2 ** 40,
   connection: 70_000,
   failovers: 2,
+  port: 443,
 };
 
 type Told = readonly (readonly [Ending, Endpoint])[];
@@ -59,6 +60,19 @@ test('a connection is a line of JSON that tells all about it', () => {
       '"started":"2026-11-28T06:10:03.500Z","wait_ms":0.75,"duration_ms":12.5,"bytes_up":120,"bytes_down":1099511627776,' +
       '"failovers":2,"end":"orderly"}\n',
   );
+});
+
+test('a server at the port of the listener has the one that its client came by', () => {
+  const follower = serverAt({ ...SERVER, port: 0 }, { hasListenerPort: true });
+  const emergency = serverAt({ kind: KIND_UNIX, path: '/run/x:0' });
+  const lines = linesIn({ ...EMPTY_CONFIGURATION, servers: [follower], emergency }, [
+    [ENDED, CLIENT],
+    [{ ...ENDED, server: EMERGENCY_ROW }, CLIENT],
+    [{ ...ENDED, failovers: 65_535, port: 65_535 }, CLIENT],
+  ]);
+  expect(lines).toContain('"server":"10.0.0.11:443"');
+  expect(lines).toContain('"server":"/run/x:0"');
+  expect(lines).toMatch(/"server":"10.0.0.11:65535",.*"failovers":65535/);
 });
 
 test('a farm that has a name is named', () => {

@@ -26,6 +26,9 @@ const LINE_MAX = 1024;
 const BYTES = 2 ** 17;
 const LINES_MAX = 2 ** 10;
 
+/** Of an address that is no path. No server in use has port 0: it is that of the listener. */
+const NO_PORT = /^([^/]*):0$/;
+
 /** Why a connection has ended, in a word. */
 export const ENDS: readonly string[] = (() => {
   const words: string[] = [];
@@ -82,7 +85,7 @@ export class ConnectionLines implements Lines {
       farm: this.farms.get(ending.farm) || undefined,
       connection: ending.connection,
       client: endpointText(ring.u8, endingPeerAt(at)),
-      server: server === 0 ? null : (this.servers[server] ?? null),
+      server: server === 0 ? null : this.serverText(server, ending.port),
       started: new Date(startedMs + this.offsetMs).toISOString(),
       wait_ms: openedMs === 0 ? null : rounded(openedMs - startedMs),
       duration_ms: rounded(endedMs - startedMs),
@@ -91,6 +94,10 @@ export class ConnectionLines implements Lines {
       failovers: ending.failovers,
       end: ENDS[ending.reason] ?? 'unknown',
     });
+  }
+
+  private serverText(row: number, port: number): string | null {
+    return this.servers[row]?.replace(NO_PORT, `$1:${port}`) ?? null;
   }
 }
 

@@ -100,6 +100,7 @@ function tell(e: EngineState, ring: RecordRing, slot: number): void {
     farm: e.farm[slot],
     connection: e.slotFirst + slot,
     failovers: e.walked[slot],
+    port: e.port[slot],
   };
   writeEnding(ring, ending, e.peers, slot * PEER_WORDS);
 }

@@ -1,7 +1,9 @@
 /** Servers at the port of the listener a client came by, and clients of listeners that change their row. */
 import { describe, expect, test } from 'vitest';
 import { ENDPOINT_SIZE, KIND_IPV4, KIND_UNIX, writeEndpoint, type Endpoint } from '../base/endpoint.ts';
-import { FLAG_MORE, OP_ACCEPT, OP_CONNECT } from '../loop/loop.ts';
+import { FLAG_MORE, OP_ACCEPT, OP_CONNECT, OP_RECV } from '../loop/loop.ts';
+import { createEndingRing, readEnding } from '../table/endings.ts';
+import { openRecordRing } from '../table/records.ts';
 import { inFlightOf } from '../table/shared.ts';
 import type { ConfigBank } from '../table/tables.ts';
 import { FIRST_SERVER, Stage, type Options } from './stage.suite.ts';
@@ -51,6 +53,27 @@ describe('servers at the port of the listener', () => {
     expect(come(stage, 0, 50)).toBe(`10.0.0.${FIRST_SERVER}:80`);
     expect(come(stage, 1, 51)).toBe(`10.0.0.${FIRST_SERVER}:443`);
     expect(inFlightOf(stage.tables, FIRST_SERVER)).toBe(2);
+  });
+
+  test('have that port in what is told of connections that have ended', () => {
+    const endings = openRecordRing(createEndingRing());
+    const stage = new Stage({
+      listeners: 2,
+      servers: 1,
+      endings,
+      configure: (draft) => {
+        listen(draft, both);
+        atListenersPort(draft, FIRST_SERVER);
+        draft.settings.isTelling[0] = 1;
+      },
+    });
+    come(stage, 1, 51);
+    const side = stage.engine.state.fd.indexOf(51);
+    stage.turn([OP_CONNECT, side + 1, 0]);
+    stage.turn([OP_RECV, side, 0], [OP_RECV, side + 1, 0]);
+    const ports: number[] = [];
+    endings.drain((at) => ports.push(readEnding(endings, at).port) > 0);
+    expect(ports).toEqual([443]);
   });
 
   test('are passed over, and not blamed, for who came by a unix socket', () => {

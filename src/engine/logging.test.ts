@@ -143,6 +143,7 @@ test('a connection is told of when it has ended: who, with whom, how long, how m
       bytesDown: 20,
       connection: 0,
       failovers: 0,
+      port: 0,
     },
   ]);
 });

@@ -3,7 +3,7 @@
  *
  * Words of a record: its length, the server's row, the reason and the farm's row; when it was accepted, when its server stood (0 never),
  * when it ended, ms of the tables' origin; bytes from the client and from the server; the client's address (PEER_SIZE bytes
- * of an endpoint); the connection's number and the servers tried after the first one.
+ * of an endpoint); the connection's number; the port its client came to and the servers tried after the first one.
  */
 import { PEER_SIZE } from '../base/endpoint.ts';
 import { createRecordRing, type RecordRing } from './records.ts';
@@ -31,6 +31,8 @@ export interface Ending {
   readonly bytesDown: number;
   readonly connection: number;
   readonly failovers: number;
+  /** The port its client came to, which some servers have, too; 0 for a unix socket. */
+  readonly port: number;
 }
 
 /** Reserves the ring of one worker. @owner any thread. */
@@ -56,7 +58,7 @@ export function writeEnding(ring: RecordRing, ending: Ending, peers: Uint32Array
   f64[at + 5] = ending.bytesDown;
   for (let word = 0; word < PEER_WORDS; word++) u32[(at + PEER_AT) * 2 + word] = peers[peerAt + word];
   u32[(at + NUMBERS_AT) * 2] = ending.connection;
-  u32[(at + NUMBERS_AT) * 2 + 1] = ending.failovers;
+  u32[(at + NUMBERS_AT) * 2 + 1] = (ending.port << 16) | ending.failovers;
   ring.commit(WORDS);
 }
 
@@ -72,7 +74,8 @@ export function readEnding({ u32, f64 }: RecordRing, at: number): Ending {
     bytesUp: f64[at + 4],
     bytesDown: f64[at + 5],
     connection: u32[(at + NUMBERS_AT) * 2],
-    failovers: u32[(at + NUMBERS_AT) * 2 + 1],
+    failovers: u32[(at + NUMBERS_AT) * 2 + 1] & 0xffff,
+    port: u32[(at + NUMBERS_AT) * 2 + 1] >>> 16,
   };
 }
 
