@@ -50,8 +50,15 @@ test('servers at the port of the listener have none for who comes by a path', ()
   const follower = serverAt(literalEndpoint('127.0.0.2', 0, 'test')!, { hasListenerPort: true });
   const state = { ...EMPTY_CONFIGURATION, listen, servers: [undefined, follower] };
   expect(adviceOn(state)).toEqual([
-    'server 1: has the port of the listener, and clients that come by /run/x bring none; they get others',
+    'server 1: has the port of the listener, and clients that come by /run/x bring none; it is passed over for them',
   ]);
+  const special = { ...state, servers: [], emergency: follower, abuse: follower };
+  expect(adviceOn(special)).toEqual(
+    ['emergency', 'abuse'].map(
+      (name) =>
+        `${name}: has the port of the listener, and clients that come by /run/x bring none; it is passed over for them`,
+    ),
+  );
   expect(adviceOn({ ...state, listen: listen.slice(0, 1) })).toEqual([]);
 });
 

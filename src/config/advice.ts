@@ -40,11 +40,15 @@ function adviceOnWeights({ servers, settings: { weight, prio } }: Farm): string[
 }
 
 /** Who comes by a path has no port to go on with. */
-function adviceOnPorts({ listen, servers }: Farm): string[] {
+function adviceOnPorts({ listen, servers, emergency, abuse }: Farm): string[] {
   const path = listen.find(({ endpoint }) => endpoint.kind === KIND_UNIX);
+  if (!path) return [];
   const index = servers.findIndex((server) => server?.hasListenerPort === true);
-  if (!path || index < 0) return [];
-  return [
-    `server ${index}: has the port of the listener, and clients that come by ${path.text} bring none; they get others`,
+  const named = [
+    ...(index < 0 ? [] : [`server ${index}`]),
+    ...(emergency?.hasListenerPort === true ? ['emergency'] : []),
+    ...(abuse?.hasListenerPort === true ? ['abuse'] : []),
   ];
+  const why = `has the port of the listener, and clients that come by ${path.text} bring none`;
+  return named.map((name) => `${name}: ${why}; it is passed over for them`);
 }
