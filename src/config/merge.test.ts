@@ -346,6 +346,17 @@ describe('a plan', () => {
     ]);
   });
 
+  test('tells whether a listener moves, comes or goes', () => {
+    const said = (before: string, then: string): string | undefined => {
+      const story = new Story(LISTEN).start(S0, 'farm web', S1, before);
+      const old = story.inForce;
+      return planOf(old, story.reload(S0, 'farm web', S1, then).inForce).find((line) => line.includes('the listener'));
+    };
+    expect(said('listen 81', 'listen 82')).toBe('farm web: the listener moves: all 0 connections go on');
+    expect(said('listen 81', 'hash')).toBe('farm web: the listener goes: all 0 connections go on');
+    expect(said('hash', 'listen 81')).toBe('farm web: the listener comes: all 0 connections go on');
+  });
+
   test('counts of the unnamed farm what is its own', () => {
     const story = new Story(LISTEN).start(S0, 'farm web', 'listen 127.0.0.1:81', S0, 'farm mail');
     const before = story.inForce;

@@ -195,7 +195,8 @@ function touchedOf(before: Configuration, after: Configuration, facts: Facts, co
   }
   if (!isSamePlace(before.listen, after.listen)) {
     sum = count();
-    lines.push(`the listener moves: all ${sum} connections go on`);
+    const what = before.listen.length === 0 ? 'comes' : after.listen.length === 0 ? 'goes' : 'moves';
+    lines.push(`the listener ${what}: all ${sum} connections go on`);
   }
   return { lines, sum };
 }
