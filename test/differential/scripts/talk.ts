@@ -378,7 +378,7 @@ const LINES: readonly Script[] = [
       say(
         'help mode',
         "do_cmd: ignoring command starting with 'help'\n",
-        unlike('help', 'mode\n  Tell how servers are chosen\n'),
+        unlike('help', 'mode\n  Tell how servers are chosen\n  With farm NAME in front it is about that farm.\n'),
       ),
     ],
   },
