@@ -95,6 +95,19 @@ describe('descriptors', () => {
     expect(descriptorMax + DESCRIPTOR_RESERVE + 10 + 11 * (backlog + 1)).toBe(limit);
   });
 
+  test('a listener that could never accept anybody is refused', async () => {
+    const at = (port: number) => ({ text: `${port}`, endpoint: { ...LISTEN.endpoint, port } });
+    const web = { ...EMPTY_FARM, listen: [at(81), at(82), at(83)] };
+    const begin = async (connMax: number): Promise<unknown> =>
+      Balancer.start(hostWith(5000), { ...configuration(connMax), farms: new Map([['web', web]]) }, NO_WORKER).catch(
+        (error: unknown) => error,
+      );
+    expect(String(await begin(3))).toContain(
+      'conn_max: 3 connections are too few for 4 listeners, which have a place in hand each; say at least 4',
+    );
+    expect(await begin(4)).toBeInstanceOf(Reached);
+  });
+
   test('a machine without room for a single connection is refused in any case', async () => {
     const error = await start(DESCRIPTOR_RESERVE + 1, 0);
     expect(error).toBeInstanceOf(ConfigError);

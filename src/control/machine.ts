@@ -60,6 +60,10 @@ export function fitToMachine(host: Host, configuration: Configuration): Room {
     throw new ConfigError('conn_max', reason, settingPart('connMax'));
   }
   const listeners = Math.max(1, listenerCount(configuration));
+  if (listeners > 1 && listeners > connMax) {
+    const why = `too few for ${listeners} listeners, which have a place in hand each; say at least ${listeners}`;
+    throw new ConfigError('conn_max', `${connMax} connections are ${why}`, settingPart('connMax'));
+  }
   const workers = (settings.workers - 1) * WORKER_RESERVE;
   const own = DESCRIPTOR_RESERVE + listeners - 1 + workers + (control ? CONTROL_RESERVE : 0);
   const isHolding = host.listenInLoop !== undefined;
