@@ -15,6 +15,9 @@ export class AcceptState {
   /** Whose clients it brings, and the port they come to; 0 for a unix socket. A row may be another listener's meanwhile. */
   readonly farm = new Uint16Array(LISTENERS_MAX);
   readonly port = new Uint16Array(LISTENERS_MAX);
+  /** How many connections each might bring at first, and how many its listener brought the last time: 0 not known. */
+  readonly granted = new Uint32Array(LISTENERS_MAX);
+  readonly appetite = new Uint32Array(LISTENERS_MAX);
   /** The configuration under which its room was measured. */
   readonly version = new Uint32Array(LISTENERS_MAX);
   /** Places of `conn_max` that are reserved for whom they may bring; others read it in `workers.reserved`. */

@@ -35,18 +35,29 @@ function armListeners(e: EngineState): void {
   const count = settings.listenerCount[0];
   // Those who are parked have a share, too, so that it need not be asked back for each of them.
   const sharers = e.parking.count > 0 ? count + 1 : count;
-  for (let listener = 0; listener < count; listener++) {
+  let unarmed = unarmedCount(e);
+  for (let listener = 0; listener < count && unarmed > 0; listener++) {
     const fd = listeners.fd[listener];
     if (fd < 0 || a.armed[listener] !== 0) continue;
     const room = roomToAccept(e);
     if (room <= 0) return;
-    // Of several workers each has one at several listeners, so that what it waits for in vain is nobody's fair share.
-    const share = e.workerCount > 1 && count > 1 ? 1 : Math.max(1, Math.floor(room / (sharers - listener)));
-    const max = reservePlaces(e.tables, Math.min(settings.acceptBatch[0], share), placesLimit(e));
+    unarmed--;
+    const share = count === 1 ? Math.floor(room / sharers) : shareOf(e, listener, room, unarmed);
+    const max = reservePlaces(e.tables, Math.min(settings.acceptBatch[0], Math.max(1, share)), placesLimit(e));
     if (max === 0) return;
     arm(e, listener, fd, max);
   }
   a.isFull = false;
+}
+
+/**
+ * What one of several listeners may bring: one where nobody came the last time, else up to twice as many as came, so
+ * that places are where clients are. Half is left to others, and a place to each that is still to be armed.
+ */
+function shareOf(e: EngineState, listener: number, room: number, others: number): number {
+  // Of several workers each has one, so that what it waits for in vain is nobody's fair share.
+  if (e.workerCount > 1) return 1;
+  return Math.min(e.acceptor.appetite[listener] * 2, Math.floor(room / 2), room - others);
 }
 
 /** Nobody can be accepted somewhere: an idler leaves its place to a client, if that is what is missing. */
@@ -56,17 +67,24 @@ function makeRoom(e: EngineState): void {
 }
 
 function isArmedEverywhere(e: EngineState): boolean {
+  return unarmedCount(e) === 0;
+}
+
+/** Listeners that have no accept. */
+function unarmedCount(e: EngineState): number {
   const { settings, listeners } = e.config;
+  let count = 0;
   for (let listener = 0; listener < settings.listenerCount[0]; listener++) {
-    if (listeners.fd[listener] >= 0 && e.acceptor.armed[listener] === 0) return false;
+    if (listeners.fd[listener] >= 0 && e.acceptor.armed[listener] === 0) count++;
   }
-  return true;
+  return count;
 }
 
 function arm(e: EngineState, listener: number, fd: number, max: number): void {
   const a = e.acceptor;
   const seq = e.nextSeq();
   a.armed[listener] = max;
+  a.granted[listener] = max;
   a.fd[listener] = fd;
   a.seq[listener] = seq;
   a.version[listener] = e.configVersion;
@@ -150,7 +168,9 @@ export function onAccept(
     if (a.armed[listener] === 0) a.armed[listener] = FINISHING;
     return;
   }
-  if (a.armed[listener] !== FINISHING) giveReserved(e, a.armed[listener]);
+  const left = a.armed[listener] === FINISHING ? 0 : a.armed[listener];
+  giveReserved(e, left);
+  a.appetite[listener] = a.granted[listener] - left;
   a.armed[listener] = 0;
   a.inFlight--;
   if (a.inFlight === 0) a.isYielding = false;

@@ -132,4 +132,26 @@ describe('many listeners', () => {
     stage.turn();
     expect(armed(stage)).toEqual([...all.keys()]);
   });
+
+  test('have as much room as clients come to them, and one place where none do', () => {
+    const few = all.slice(0, 4);
+    const options = { listeners: few.length, pendingMax: 32, connMax: 128 };
+    const stage = new Stage({ ...options, configure: (draft) => listen(draft, few) });
+    const granted = (): number[] => [0, 1, 2].map((listener) => stage.pending(OP_ACCEPT, listener)?.max ?? 0);
+    expect(granted()).toEqual([1, 1, 1]);
+    let fd = 50;
+    const bring = (listener: number, count: number): void => {
+      const more = Array.from({ length: count }, () => [OP_ACCEPT, listener, fd++, 0, FLAG_MORE] as const);
+      stage.turn(...more, [OP_ACCEPT, listener, 0]);
+    };
+    bring(1, 1);
+    expect(granted()).toEqual([1, 2, 1]);
+    bring(1, 2);
+    expect(granted()).toEqual([1, 4, 1]);
+    bring(1, 4);
+    expect(granted()).toEqual([1, 8, 1]);
+    bring(1, 1);
+    expect(granted(), 'it follows what comes').toEqual([1, 2, 1]);
+    expect(stage.engine.state.acceptor.reserved).toBe(5);
+  });
 });
