@@ -42,6 +42,10 @@ export interface StageFacts {
   readonly servers: readonly number[];
 }
 
+function isBlock(line: Line): boolean {
+  return line.kind === 'command' && line.command.name === 'farm';
+}
+
 /** What becomes of a line, as far as can be said without the running program. */
 export class Judge {
   private readonly folder: string;
@@ -72,7 +76,8 @@ export class Judge {
   /** Peers may leave quotes open, for instance, and ask for JSON; files may not. */
   isRightInFile(text: string): boolean {
     const line = understood(Buffer.from(text).toString(), '');
-    return !(line instanceof ConfigError) && this.fateFor(line, false) === 'obeyed';
+    // What follows a line that begins a block would mean something else there.
+    return !(line instanceof ConfigError) && !isBlock(line) && this.fateFor(line, false) === 'obeyed';
   }
 
   private fateFor(line: Line, isPeer: boolean): Fate {
@@ -80,7 +85,7 @@ export class Judge {
       if (hostsOf(line, '').length > 0) return 'harmful';
       const { state, actions } = applyLine(this.state, line, '', {
         // Every connection there may be is one of somebody's.
-        facts: { ...idleFacts(1), connection: unusedConnection },
+        facts: { ...idleFacts(1), connection: (number) => ({ ...unusedConnection(number), state: 2 }) },
         hosts: new Map<string, Endpoint>(),
         servicePort: () => undefined,
         isPeer,
