@@ -1,7 +1,7 @@
 /** Opens the control socket of a balancer, and ends it: joins listener, controller and rules. */
 import { once } from 'node:events';
 import type { Server } from 'node:net';
-import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
+import { endpointRecord, KIND_UNIX } from '../base/endpoint.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { mayControl } from '../control/control-access.ts';
 import type { Balancer } from '../control/balancer.ts';
@@ -34,8 +34,7 @@ export async function listenForControl(
 ): Promise<ControlPort | undefined> {
   if (!control) return undefined;
   const { endpoint } = control;
-  const wanted = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, wanted, 0);
+  const wanted = endpointRecord(endpoint);
   const options = { backlog: settings.backlog, noDelay: true, keepAlive: false, mode: MODE };
   const socket = await ControlSocket.open(async (server) => {
     const error = await listen(host, server, wanted, options);

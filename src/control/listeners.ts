@@ -4,7 +4,7 @@
  * @owner main thread.
  */
 import { ENDPOINT_KIND, endpointRecord, endpointText, KIND_UNIX, portOf } from '../base/endpoint.ts';
-import { farmNames, farmOf, UNNAMED, viewOfFarm, withFarm } from '../config/farms.ts';
+import { farmNames, farmOf, titleOf, UNNAMED, viewOfFarm, withFarm } from '../config/farms.ts';
 import { ConfigError, type Configuration } from '../config/model.ts';
 import { partOfFarm } from '../config/parts.ts';
 import type { Host, HostError, ListenOptions, ListenResult } from '../loop/host.ts';
@@ -69,7 +69,7 @@ function checkDistinct(wanted: readonly WantedListener[]): void {
 
 function ofFarms(one: string, other: string): string {
   if (one === other) return '';
-  return `, for ${one === UNNAMED ? 'the farm without a name' : `farm ${one}`} and for farm ${other}`;
+  return `, for ${titleOf(one)} and for ${titleOf(other)}`;
 }
 
 /** What is wanted beyond what stands, and what stands beyond what is wanted: what is the same stays. */

@@ -5,7 +5,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { setImmediate } from 'node:timers/promises';
-import { ENDPOINT_SIZE, KIND_IPV6, writeEndpoint, type Endpoint, type KIND_UNIX } from '../base/endpoint.ts';
+import { endpointRecord, KIND_IPV6, type Endpoint, type KIND_UNIX } from '../base/endpoint.ts';
 import { errnoName } from '../base/errno.ts';
 import { hostText } from '../config/address.ts';
 import type { Host } from '../loop/host.ts';
@@ -16,8 +16,7 @@ type IpEndpoint = Exclude<Endpoint, { kind: typeof KIND_UNIX }>;
 /** By the system's own means for many datagrams at once, else by Node's. @param bytesMax of lines at once. @errors Error with the reason. */
 export function openLogDatagrams(endpoint: IpEndpoint, host: Pick<Host, 'openDatagrams'>, bytesMax: number): LogTarget {
   if (!host.openDatagrams) return byNode(endpoint);
-  const record = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, record, 0);
+  const record = endpointRecord(endpoint);
   const sender = host.openDatagrams(record, bytesMax);
   if (typeof sender === 'number') throw new Error(errnoName(sender));
   return {

@@ -1,14 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Fd } from '../base/brand.ts';
-import {
-  ENDPOINT_SIZE,
-  endpointText,
-  KIND_IPV4,
-  KIND_IPV6,
-  KIND_UNIX,
-  writeEndpoint,
-  type Endpoint,
-} from '../base/endpoint.ts';
+import { ENDPOINT_SIZE, endpointRecord, endpointText, KIND_IPV4, KIND_IPV6, KIND_UNIX } from '../base/endpoint.ts';
 import { isServerSet } from '../balance/servers.ts';
 import {
   DEFAULT_SETTINGS,
@@ -28,13 +20,7 @@ import { movedServers, publish, rowsInForce } from './publisher.ts';
 
 const LIMITS = { descriptorMax: 960 };
 const LISTEN = { kind: KIND_IPV4, ip: Uint8Array.of(0, 0, 0, 0), port: 8080 } as const;
-const LISTENERS = [{ fd: 17 as Fd, endpoint: recordOf(LISTEN), farm: UNNAMED }];
-
-function recordOf(endpoint: Endpoint): Uint8Array {
-  const record = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint(endpoint, record, 0);
-  return record;
-}
+const LISTENERS = [{ fd: 17 as Fd, endpoint: endpointRecord(LISTEN), farm: UNNAMED }];
 
 function server(last: number, limits: Partial<ServerConfig> = {}): ServerConfig {
   const endpoint = { kind: KIND_IPV4, ip: Uint8Array.of(192, 0, 2, last), port: 80 } as const;

@@ -4,7 +4,7 @@
  * @owner the main thread.
  * @source RFC 3164 section 4.1, syslog(3); the socket is that of syslogd, rsyslogd and systemd-journald alike.
  */
-import { ENDPOINT_SIZE, KIND_UNIX, writeEndpoint } from '../base/endpoint.ts';
+import { endpointRecord, KIND_UNIX } from '../base/endpoint.ts';
 import type { Ffi } from '../ffi/load.ts';
 import { encodeSockaddr, AF_UNIX, SOCKADDR_SIZE } from './sockaddr.ts';
 import { MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
@@ -28,8 +28,7 @@ export function openSystemLog(ffi: Ffi, ident: string, path = '/dev/log'): (text
   const { libc } = ffi;
   const memory = ffi.reserve(SOCKADDR_SIZE + LINE_MAX);
   const bytes = new Uint8Array(memory.buffer);
-  const endpoint = new Uint8Array(ENDPOINT_SIZE);
-  writeEndpoint({ kind: KIND_UNIX, path }, endpoint, 0);
+  const endpoint = endpointRecord({ kind: KIND_UNIX, path });
   const addressLength = encodeSockaddr(endpoint, 0, bytes, 0);
   let fd = -1;
   const send = (length: number): boolean => {
